@@ -1,0 +1,1 @@
+"""Outcomes declared in PyMC, one file per kind."""

@@ -1,0 +1,438 @@
+"""A definition, or a ready model, bound to data: the problem as functions of one flat vector."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pymc as pm
+import pytensor
+import xarray as xr
+
+from workbench.density import Distribution
+from workbench.errors import DataError, ModelError, nearest
+from workbench.problem.functions import Functions, put
+from workbench.problem.graph import Graph, Parameter, read_graph
+
+Declaration = Callable[[xr.Dataset], pm.Model]
+# Read by workbench itself, whether or not the definition reads them too.
+ROLES = ("weight", "group", "time", "y")
+INT32 = np.iinfo(np.int32)
+# Two evaluations of one row's term on arrays that differ elsewhere: the same operations in
+# another order at most, so a few units in the last place.
+SAME_TERM = 1e-9  # relative
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows a problem stands on: arrays in the order of `Graph.inputs`, labels, roles."""
+
+    arrays: tuple[np.ndarray, ...]
+    labels: np.ndarray
+    observed: np.ndarray
+    weights: np.ndarray  # frequency weights
+    groups: np.ndarray | None  # integer codes
+
+    @property
+    def count(self) -> int:
+        return len(self.weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A likelihood of rows given `theta`, the flat unconstrained parameter vector, shape (k,).
+
+    All values are in nats. `prior` is 0 to leave the prior out (maximum likelihood; its support
+    stays) and 1 to take it in (maximum a posteriori). No Jacobian is ever added: both are
+    statements about the parameters as declared. `weights` are row weights, by default the
+    declared frequency weights.
+    """
+
+    name: str
+    source: Declaration | pm.Model
+    dataset: xr.Dataset | None
+    graph: Graph
+    functions: Functions
+    rows: Rows
+    independent: bool  # each row's term depends on its own data alone
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Compiled functions do not travel; the declaration does, and is bound again on arrival.
+        return _revive, (cloudpickle.dumps((self.source, self.dataset, self.rows, self.functions.engine)),)
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        return self.graph.parameters
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """One label a natural value, in the order of declaration: `beta[age]`."""
+        return tuple(label for parameter in self.parameters for label in parameter.labels)
+
+    @property
+    def theta_labels(self) -> tuple[str, ...]:
+        return tuple(label for parameter in self.parameters for label in parameter.theta_labels)
+
+    @cached_property
+    def _arrays(self) -> tuple[Any, ...]:
+        return tuple(put(self.functions, array) for array in self.rows.arrays)
+
+    def value_and_gradient(
+        self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Weighted NLL, less `prior` times the log prior, and its gradient (k,)."""
+        return self.functions("objective", theta, prior, self._weights(weights), *self._arrays)  # type: ignore[no-any-return]
+
+    def hessian(
+        self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Second derivatives of the same objective, shape (k, k)."""
+        return self.functions("hessian", theta, prior, self._weights(weights), *self._arrays)  # type: ignore[no-any-return]
+
+    def pointwise(self, theta: np.ndarray) -> np.ndarray:
+        """Log-likelihood of each row, unweighted, shape (n,)."""
+        return self.functions("pointwise", theta, *self._arrays)[0]  # type: ignore[no-any-return]
+
+    def scores(self, theta: np.ndarray) -> np.ndarray:
+        """Gradient of each row's log-likelihood, unweighted, shape (n, k)."""
+        self._require_independent_rows("scores by row")
+        return self.functions("scores", theta, *self._arrays)  # type: ignore[no-any-return]
+
+    def log_prior(self, theta: np.ndarray) -> float:
+        """Log prior density of the natural parameters at theta."""
+        return float(self.functions("log_prior", theta, *self._arrays)[0])
+
+    def natural(self, theta: np.ndarray) -> np.ndarray:
+        """The parameters as declared, flat, in the order of `labels`."""
+        return self.functions("natural", theta, *self._arrays)[0]  # type: ignore[no-any-return]
+
+    def natural_jacobian(self, theta: np.ndarray) -> np.ndarray:
+        """d natural / d theta, one row a natural value."""
+        return self.functions("natural_jacobian", theta, *self._arrays)  # type: ignore[no-any-return]
+
+    def unconstrained(self, natural: np.ndarray) -> np.ndarray:
+        """theta of natural values; NaN outside their support."""
+        return self.functions("unconstrained", np.asarray(natural, float), *self._arrays)[0]  # type: ignore[no-any-return]
+
+    def distribution(self, theta: np.ndarray) -> Distribution:
+        """The outcome's distribution in each row, by name and parameters, as numbers."""
+        if self.graph.distribution is None:
+            raise ModelError("with several outcomes on one row there is no single distribution")
+        leaves = self.functions("distribution", theta, *self._arrays)
+        return self.graph.distribution.numbers(leaves)
+
+    def start(self) -> np.ndarray:
+        """PyMC's initial point, shape (k,)."""
+        return self.graph.start.copy()
+
+    def data_start(self) -> np.ndarray | None:
+        """A start from the data, where the definition offers one; the rest from PyMC's."""
+        offer = getattr(self.source, "start", None)
+        if offer is None or self.dataset is None:
+            return None
+        known = offer(self.dataset)
+        natural = self.natural(self.graph.start)
+        pieces, end = [], 0
+        for parameter in self.parameters:
+            begin, end = end, end + len(parameter.labels)
+            pieces.append(np.ravel(known.get(parameter.name, natural[begin:end])))
+        return self.unconstrained(np.concatenate(pieces))
+
+    def on(self, other: xr.Dataset | Mapping[str, Any]) -> "Problem":
+        """The same functions on other rows; nothing is compiled anew.
+
+        For a definition `other` is a Dataset like the first; for a ready model it holds the
+        `pm.Data` by name (and `weight`, `group` where wanted). Raises ModelError for a model
+        with its rows written into it as constants, DataError for rows that do not fit.
+        """
+        constants = [row.name for row in self.graph.inputs if row.constant]
+        if constants:
+            raise ModelError(
+                f"{constants[0]} stands in the model as a constant, so other rows cannot take its "
+                f"place; wrap it in pm.Data: pm.Data({_plain(constants[0])!r}, values)"
+            )
+        self._require_independent_rows("the likelihood of other rows")
+        if isinstance(self.source, pm.Model):
+            return replace(self, rows=_rows_by_name(self, other))
+        if not isinstance(other, xr.Dataset):
+            raise DataError(f"other rows come as an xarray.Dataset, not {type(other).__name__}")
+        complete, model = _declared(self.source, other, self.name)
+        arrays = {name: _array(model[name]) for name in _data_names(model)}
+        rows = _rows(self.graph, arrays, _observed(model), complete)
+        _refuse_impossible_counts(self.graph.discrete, rows)
+        return replace(self, dataset=complete, rows=rows)
+
+    def _weights(self, weights: np.ndarray | None) -> np.ndarray:
+        if weights is None:
+            return self.rows.weights
+        self._require_independent_rows("weighted rows")
+        return weights
+
+    def _require_independent_rows(self, what: str) -> None:
+        if not self.independent:
+            raise ModelError(
+                f"{self.name} has no {what}: one row's data change another row's term, so the "
+                "rows are not separate contributions to the likelihood"
+            )
+
+
+def bind(
+    declaration: Declaration | pm.Model,
+    data: xr.Dataset | None = None,
+    *,
+    weight: np.ndarray | None = None,
+    group: np.ndarray | None = None,
+    engine: str = "auto",
+) -> Problem:
+    """Bind a definition to its data, or take a ready `pm.Model` as it is.
+
+    `weight` (frequency) and `group` are for a ready model; a definition's Dataset carries its
+    own. `engine` is "auto", "jax" or "pytensor". Raises ModelError for a declaration without a
+    likelihood of its rows, DataError for data that the declaration cannot stand on.
+    """
+    if isinstance(declaration, pm.Model):
+        return _bind_model(declaration, weight, group, engine)
+    name = getattr(declaration, "__name__", type(declaration).__name__)
+    if data is None:
+        raise DataError(f"the definition {name} needs data: wb.bind({name}, design(train))")
+    if weight is not None or group is not None:
+        raise DataError("a definition takes weight and group from its Dataset, not from bind()")
+    complete, model = _declared(declaration, data, name)
+    graph = _graph(model, name)
+    _refuse_unused(complete, model, name)
+    arrays = {row.name: row.value for row in graph.inputs}
+    rows = _rows(graph, arrays, graph.observed, complete)
+    return _problem(name, declaration, complete, graph, rows, engine)
+
+
+def _bind_model(
+    model: pm.Model, weight: np.ndarray | None, group: np.ndarray | None, engine: str
+) -> Problem:
+    name = model.name or "model"
+    graph = _graph(model, name)
+    roles = {"weight": weight, "group": group}
+    arrays = {row.name: row.value for row in graph.inputs}
+    rows = _rows(graph, arrays, graph.observed, _roles_dataset(graph, roles))
+    return _problem(name, model, None, graph, rows, engine)
+
+
+def _problem(
+    name: str,
+    source: Declaration | pm.Model,
+    data: xr.Dataset | None,
+    graph: Graph,
+    rows: Rows,
+    engine: str,
+) -> Problem:
+    if engine not in ("auto", "jax", "pytensor"):
+        raise ModelError(f"engine is 'auto', 'jax' or 'pytensor', not {engine!r}")
+    _refuse_impossible_counts(graph.discrete, rows)
+    problem = Problem(name, source, data, graph, Functions(graph, engine), rows, independent=True)
+    if _rows_are_independent(problem):
+        return problem
+    return replace(problem, independent=False)
+
+
+def _revive(state: bytes) -> Problem:
+    source, data, rows, engine = cloudpickle.loads(state)
+    if isinstance(source, pm.Model):
+        return replace(_bind_model(source, None, None, engine), rows=rows)
+    return bind(source, data, engine=engine)
+
+
+def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.Dataset, pm.Model]:
+    """The data as the definition expects them, and the model it makes of them."""
+    complete = _with_predictors(definition, data, name)
+    for column in complete.data_vars:
+        _refuse_unfit(complete[column])
+    try:
+        # Else PyTensor holds Python literals as float32: 1e-7 in the log density.
+        with pytensor.config.change_flags(cast_policy="numpy+floatX"):
+            model = definition(complete)
+    except KeyError as missing:
+        wanted = str(missing.args[0]).split("'")[1] if "'" in str(missing.args[0]) else str(missing)
+        have = [str(column) for column in complete.data_vars]
+        raise ModelError(
+            f"{name} reads '{wanted}', which the data do not have{nearest(wanted, have)}; "
+            f"they have {', '.join(have)}"
+        ) from missing
+    except (ValueError, TypeError, AttributeError, IndexError, NameError) as reason:
+        raise ModelError(f"{name} raised {type(reason).__name__}: {reason}") from reason
+    if not isinstance(model, pm.Model):
+        raise ModelError(f"{name} returned {type(model).__name__}; a definition returns a pm.Model")
+    return complete, model
+
+
+def _graph(model: pm.Model, name: str) -> Graph:
+    with pytensor.config.change_flags(cast_policy="numpy+floatX"):
+        return read_graph(model)
+
+
+def _with_predictors(definition: Declaration, data: xr.Dataset, name: str) -> xr.Dataset:
+    """Where X_p is missing, the main terms stand in, their dimension renamed."""
+    wanted = tuple(getattr(definition, "predictors", ()))
+    given = {str(v)[2:] for v in data.data_vars if str(v).startswith("X_")}
+    for extra in given - set(wanted) if hasattr(definition, "predictors") else ():
+        known = f"it has {', '.join(wanted)}" if wanted else "it has only the main one"
+        raise ModelError(
+            f"{name} has no predictor '{extra}'{nearest(extra, wanted)}{'' if nearest(extra, wanted) else ';'} "
+            f"{known}"
+        )
+    for predictor in wanted:
+        if f"X_{predictor}" not in data and "X" in data:
+            data = data.assign({f"X_{predictor}": data["X"].rename(term=f"term_{predictor}")})
+    return data
+
+
+def _refuse_unfit(column: xr.DataArray) -> None:
+    """NaN and infinity have no likelihood; PyMC stores integers in 32 bits."""
+    if column.dtype.kind not in "biuf":
+        raise DataError(
+            f"'{column.name}' holds {column.dtype}, not numbers; code it as integers, with the "
+            "labels as a coordinate"
+        )
+    if column.dtype.kind == "f" and not np.isfinite(column.values).all():
+        place = np.argwhere(~np.isfinite(column.values))[0]
+        value = column.values[tuple(place)]
+        raise DataError(
+            f"'{column.name}' is {value} at {_place(column, place)}; "
+            "drop the row or fill the value before binding"
+        )
+    if column.dtype.kind in "iu" and column.size and int(np.abs(column.values).max()) > INT32.max:
+        place = np.argwhere(np.abs(column.values) > INT32.max)[0]
+        raise DataError(
+            f"'{column.name}' is {column.values[tuple(place)]} at {_place(column, place)}, more than "
+            "the 32 bits in which pm.Data holds integers; store the column as float64"
+        )
+
+
+def _place(column: xr.DataArray, place: np.ndarray) -> str:
+    said = []
+    for dim, index in zip(column.dims, place):
+        label = column[dim].values[index] if dim in column.coords else index
+        said.append(f"{dim} {label}")
+    return ", ".join(said)
+
+
+def _refuse_unused(data: xr.Dataset, model: pm.Model, name: str) -> None:
+    """A column that was prepared for the definition but never enters the model is a mistake."""
+    used = set(_data_names(model))
+    for column in map(str, data.data_vars):
+        prepared = column == "X" or column.startswith("X_") or column in ("offset", "exposure")
+        if prepared and column not in used:
+            raise ModelError(
+                f"the data bring '{column}', which {name} never reads through pm.Data; leave it "
+                "out of the study, or let the definition use it"
+            )
+
+
+def _data_names(model: pm.Model) -> list[str]:
+    return [variable.name for variable in model.data_vars]
+
+
+def _array(variable: Any) -> np.ndarray:
+    return np.asarray(variable.get_value(borrow=True))
+
+
+def _observed(model: pm.Model) -> np.ndarray:
+    from workbench.problem.graph import _value
+
+    return _value(model.rvs_to_values[model.observed_RVs[0]])
+
+
+def _rows(
+    graph: Graph, arrays: Mapping[str, np.ndarray], observed: np.ndarray, data: xr.Dataset | None
+) -> Rows:
+    """Arrays in the graph's order, checked against its shapes, with the declared roles."""
+    ordered = []
+    for row in graph.inputs:
+        array = np.asarray(arrays[row.name], dtype=row.value.dtype)
+        if array.ndim != row.value.ndim or array.shape[1:] != row.value.shape[1:]:
+            raise DataError(
+                f"'{row.name}' has shape {array.shape}, where {row.value.shape} was bound; "
+                "only the number of rows may change"
+            )
+        ordered.append(array)
+    count = observed.shape[0] if np.ndim(observed) else 1
+    labels, weights, groups = np.arange(count), np.ones(count), None
+    if data is not None:
+        labels = data["row"].values if "row" in data.coords else labels
+        weights = np.asarray(data["weight"].values, float) if "weight" in data else weights
+        groups = np.asarray(data["group"].values) if "group" in data else None
+    if len(weights) != count or (groups is not None and len(groups) != count):
+        raise DataError(f"weight and group need one value for each of the {count} rows")
+    if (weights < 0).any() or not np.isfinite(weights).all() or not weights.any():
+        raise DataError("weights are frequencies: finite, not negative, and not all zero")
+    return Rows(tuple(ordered), labels, observed, weights, groups)
+
+
+def _roles_dataset(graph: Graph, roles: Mapping[str, Any]) -> xr.Dataset:
+    given = {name: ("row", np.asarray(values)) for name, values in roles.items() if values is not None}
+    if "group" in given:
+        _, codes = np.unique(given["group"][1], return_inverse=True)
+        given["group"] = ("row", codes)
+    return xr.Dataset(given)
+
+
+def _rows_by_name(problem: Problem, other: Mapping[str, Any] | xr.Dataset) -> Rows:
+    values = {str(name): np.asarray(array) for name, array in other.items()}
+    names = [row.name for row in problem.graph.inputs]
+    for name in names:
+        if name not in values:
+            raise DataError(
+                f"other rows need '{name}'{nearest(name, values)}; they have {', '.join(values)}"
+            )
+    model: pm.Model = problem.source
+    value_name = model.rvs_to_values[model.observed_RVs[0]].name
+    observed = values.get(value_name, values.get(_observed_data_name(problem), problem.rows.observed))
+    roles = {name: values.get(name) for name in ("weight", "group")}
+    return _rows(problem.graph, values, np.asarray(observed), _roles_dataset(problem.graph, roles))
+
+
+def _observed_data_name(problem: Problem) -> str:
+    """The `pm.Data` whose values are the outcome."""
+    for row in problem.graph.inputs:
+        if row.value.shape == np.shape(problem.graph.observed) and np.array_equal(
+            row.value, problem.graph.observed
+        ):
+            return row.name
+    return ""
+
+
+def _plain(name: str) -> str:
+    return name if name.isidentifier() else "X"
+
+
+def _refuse_impossible_counts(discrete: bool, rows: Rows) -> None:
+    """PyMC would silently truncate 1.9 to 1."""
+    if not discrete:
+        return
+    observed = np.asarray(rows.observed, float).reshape(rows.count, -1)
+    wrong = (observed != np.floor(observed)) | (observed < 0)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        kind = "negative" if observed[row, column] < 0 else "not a whole number"
+        raise DataError(
+            f"the outcome is {observed[row, column]:g} at row {rows.labels[row]}, which is {kind}; "
+            "this model is for counts 0, 1, 2, ..."
+        )
+
+
+def _rows_are_independent(problem: Problem) -> bool:
+    """Change one row's data: no other row's term may move (a mean over rows inside would)."""
+    graph, count = problem.graph, problem.rows.count
+    varying = [index for index, row in enumerate(graph.inputs) if row.varies_by_row]
+    if count < 2 or not varying:
+        return True
+    theta = graph.start + 0.1 * np.random.default_rng(0).standard_normal(len(graph.start))
+    terms = problem.pointwise(theta)
+    if terms.shape != (count,):
+        return False
+    changed = list(problem.rows.arrays)
+    for index in varying:
+        changed[index] = changed[index].copy()
+        changed[index][0] = changed[index][-1]
+    moved = problem.functions("pointwise", theta, *(put(problem.functions, a) for a in changed))[0]
+    return bool(np.allclose(terms[1:], moved[1:], rtol=SAME_TERM, atol=SAME_TERM, equal_nan=True))

@@ -1,0 +1,326 @@
+"""A PyMC model as symbolic functions of one flat vector, its rows' data and their weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pymc as pm
+import pytensor.tensor as pt
+from pymc.distributions.distribution import PartialObservedRV
+from pytensor.compile.sharedvalue import SharedVariable
+from pytensor.graph.basic import Constant, Variable
+from pytensor.graph.replace import graph_replace
+from pytensor.graph.traversal import ancestors
+
+from workbench.errors import ModelError
+from workbench.problem.lowerings import without_checks
+from workbench.problem.symbolic import SymbolicDistribution, read_distribution
+
+# A transform's name in PyMC -> the support it stands for, and how its argument is labelled.
+SUPPORTS = {
+    "log": ("(0, ∞)", "log {}"),
+    "log_exp_m1": ("(0, ∞)", "log(exp({}) - 1)"),
+    "logodds": ("(0, 1)", "logit {}"),
+    "circular": ("(-π, π]", "angle {}"),
+    "ordered": ("increasing", "ordered {}"),
+    "simplex": ("simplex", "simplex {}"),
+}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One free variable of the declaration: where it lives and what was said of it."""
+
+    name: str
+    shape: tuple[int, ...]
+    labels: tuple[str, ...]  # one per natural value, e.g. "beta[age]"
+    theta_labels: tuple[str, ...]  # one per unconstrained value, e.g. "log alpha"
+    prior: str
+    support: str
+
+
+@dataclass(frozen=True)
+class RowInput:
+    """An array that the likelihood reads: a `pm.Data`, or a constant that stands in the graph."""
+
+    name: str
+    variable: Variable
+    value: np.ndarray
+    varies_by_row: bool
+    constant: bool  # written into the model; other rows cannot be put in its place
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Everything symbolic; `inputs` and the outputs are PyTensor variables.
+
+    objective = -sum of weights * pointwise - prior * log_prior, +inf outside the priors' support.
+    """
+
+    theta: Variable
+    naturals: Variable  # an input: the flat natural vector
+    prior: Variable  # an input: 0 leaves the prior out, 1 takes it in
+    weights: Variable  # an input: one weight a row
+    inputs: tuple[RowInput, ...]
+    objective: Variable
+    pointwise: Variable
+    log_prior: Variable
+    natural: Variable  # of theta
+    unconstrained: Variable  # theta of naturals
+    distribution: SymbolicDistribution | None  # None when several outcomes share the rows
+    parameters: tuple[Parameter, ...]
+    latent: tuple[str, ...]  # free variables whose prior depends on another free variable
+    discrete: bool
+    single_precision: tuple[str, ...]
+    start: np.ndarray
+    observed: np.ndarray
+
+
+def read_graph(model: pm.Model) -> Graph:
+    """Read the model's likelihood, prior and transforms; raise ModelError where it has none."""
+    refuse_what_has_no_likelihood(model)
+    free, values = model.free_RVs, [model.rvs_to_values[rv] for rv in model.free_RVs]
+    initial = model.initial_point(random_seed=0)
+    starts = [np.asarray(initial[value.name], dtype=float) for value in values]
+    theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
+    pieces = _cut(theta, [start.shape for start in starts])
+    from_theta = {value: piece.astype(value.dtype) for value, piece in zip(values, pieces)}
+
+    terms = model.logp(vars=model.observed_RVs, jacobian=False, sum=False)
+    log_prior = model.logp(vars=free, jacobian=False)
+    natural = model.replace_rvs_by_values(free)
+    tree = read_distribution(model.observed_RVs[0]) if len(model.observed_RVs) == 1 else None
+    leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
+    outputs = without_checks([_by_row(terms), log_prior, *natural, *leaves])
+    outputs = graph_replace(outputs, from_theta, strict=False)
+
+    observed = np.asarray(_value(model.rvs_to_values[model.observed_RVs[0]]))
+    count = observed.shape[0] if observed.ndim else 1
+    inputs = _inputs(model, outputs, count)
+    outputs = graph_replace(
+        outputs, {old: new.variable for old, new in inputs.items()}, strict=False
+    )
+    rows = tuple(inputs.values())
+    pointwise, log_prior, naturals_out, leaves = (
+        outputs[0],
+        outputs[1],
+        outputs[2 : 2 + len(free)],
+        outputs[2 + len(free) :],
+    )
+    shapes = [tuple(int(s) for s in shape) for shape in _natural_shapes(model, initial)]
+    naturals = pt.vector("natural", shape=(sum(int(np.prod(shape)) for shape in shapes),))
+    prior, weights = pt.scalar("prior"), pt.vector("weights")
+    return Graph(
+        theta=theta,
+        naturals=naturals,
+        prior=prior,
+        weights=weights,
+        inputs=rows,
+        objective=_objective(pointwise, log_prior, prior, weights, rows),
+        pointwise=pointwise,
+        log_prior=log_prior,
+        natural=_flat(naturals_out),
+        unconstrained=_unconstrained(model, naturals, shapes),
+        distribution=tree.with_leaves(leaves) if tree else None,
+        parameters=tuple(
+            _parameter(model, rv, shape, start.shape)
+            for rv, shape, start in zip(free, shapes, starts)
+        ),
+        latent=tuple(rv.name for rv in free if _depends_on_others(rv, free)),
+        discrete=np.dtype(model.observed_RVs[0].dtype).kind in "iub",
+        single_precision=_single_precision(outputs[:2]),
+        start=np.concatenate([start.ravel() for start in starts]) if starts else np.zeros(0),
+        observed=observed,
+    )
+
+
+def refuse_what_has_no_likelihood(model: pm.Model) -> None:
+    """Raise ModelError for a declaration that is not a density of observed rows given theta."""
+    imputed = [rv.name for rv in model.free_RVs if _is_imputed(rv)]
+    if imputed:
+        name = imputed[0].removesuffix("_unobserved")
+        raise ModelError(
+            f"'{name}' has missing values, which PyMC would turn into unknowns to be optimised; "
+            "drop these rows, or model why they are missing, before binding"
+        )
+    if not model.observed_RVs:
+        raise ModelError(
+            "the model observes nothing, so it has no likelihood; "
+            "give the outcome's distribution observed=..."
+        )
+    if model.potentials:
+        raise ModelError(
+            f"'{model.potentials[0].name}' is a pm.Potential, which is neither prior nor row of "
+            "the likelihood; write it as a distribution with observed=..., or as a prior"
+        )
+    discrete = [v.name for v in model.free_RVs if np.dtype(v.dtype).kind in "iub"]
+    if discrete:
+        raise ModelError(
+            f"'{discrete[0]}' is a discrete unknown, over which no optimiser can move; "
+            "sum it out, for instance with pm.Mixture"
+        )
+    if not model.free_RVs:
+        raise ModelError("the model has no free variable, so there is nothing to estimate")
+    lengths = {rv.name: _value(model.rvs_to_values[rv]).shape[:1] for rv in model.observed_RVs}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"'{name}' has {n[0] if n else 1}" for name, n in lengths.items())
+        raise ModelError(
+            f"the observed variables stand on different numbers of rows ({said}); "
+            "bind one model for each, or lay them out on the same rows"
+        )
+
+
+def _is_imputed(rv: Variable) -> bool:
+    return rv.owner is not None and isinstance(rv.owner.op, PartialObservedRV)
+
+
+def _depends_on_others(rv: Variable, free: Sequence[Variable]) -> bool:
+    others = set(free) - {rv}
+    return any(ancestor in others for ancestor in ancestors(list(rv.owner.inputs)))
+
+
+def _value(variable: Variable) -> np.ndarray:
+    """The array behind an observed value: a constant, a `pm.Data`, or a cast of one."""
+    if isinstance(variable, Constant):
+        return np.asarray(variable.data)
+    if isinstance(variable, SharedVariable):
+        return np.asarray(variable.get_value(borrow=True))
+    roots = [v for v in ancestors([variable]) if isinstance(v, SharedVariable)]
+    if len(roots) == 1 and roots[0].type.ndim == variable.type.ndim:
+        return np.asarray(roots[0].get_value(borrow=True))
+    return np.asarray(variable.eval())
+
+
+def _by_row(terms: Sequence[Variable]) -> Variable:
+    """One term a row: axes beyond the first are summed into it, outcomes on one row added."""
+    summed = [term.reshape((term.shape[0], -1)).sum(axis=1) if term.ndim > 1 else term
+              for term in terms]  # fmt: skip
+    return sum(pt.atleast_1d(term) for term in summed)
+
+
+def _flat(pieces: Sequence[Variable]) -> Variable:
+    return pt.concatenate([piece.ravel().astype("float64") for piece in pieces])
+
+
+def _cut(vector: Variable, shapes: Sequence[tuple[int, ...]]) -> list[Variable]:
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+    return [
+        vector[int(end - np.prod(shape)) : int(end)].reshape(shape)
+        for end, shape in zip(ends, shapes)
+    ]
+
+
+def _inputs(
+    model: pm.Model, outputs: Sequence[Variable], count: int
+) -> dict[Variable, RowInput]:
+    """What the outputs read: every `pm.Data`, and every constant as long as the rows."""
+    found: dict[Variable, RowInput] = {}
+    dims = model.named_vars_to_dims
+    observed = {model.rvs_to_values[rv]: rv.name for rv in model.observed_RVs}
+    row_dims = {dims[rv.name][0] for rv in model.observed_RVs if dims.get(rv.name)}
+    for variable in ancestors(list(outputs)):
+        if isinstance(variable, SharedVariable):
+            value = np.asarray(variable.get_value(borrow=True))
+            declared = dims.get(variable.name)
+            by_row = declared[0] in row_dims if declared and row_dims else value.shape[:1] == (count,)
+            found[variable] = RowInput(
+                variable.name or "data", variable.type(), value, bool(by_row), constant=False
+            )
+        elif isinstance(variable, Constant) and np.shape(variable.data)[:1] == (count,) and count > 1:
+            value = np.asarray(variable.data)
+            name = observed.get(variable) or variable.name or _described(value)
+            kind = pt.tensor(dtype=value.dtype, shape=(None,) * value.ndim)
+            found[variable] = RowInput(name, kind, value, True, constant=True)
+    return found
+
+
+def _described(value: np.ndarray) -> str:
+    first = ", ".join(f"{x:g}" for x in value.ravel()[:3])
+    return f"the constant array of shape {value.shape} that begins {first}"
+
+
+def _objective(
+    pointwise: Variable,
+    log_prior: Variable,
+    prior: Variable,
+    weights: Variable,
+    inputs: Sequence[RowInput],
+) -> Variable:
+    counted = weights > 0
+    # A row of weight zero reads the data of one that counts: its own term may be NaN, and so
+    # would be its gradient, whatever it is multiplied by.
+    spare = pt.argmax(counted)
+    guarded = {}
+    for row in inputs:
+        if row.varies_by_row:
+            shape = (-1,) + (1,) * (row.value.ndim - 1)
+            guarded[row.variable] = pt.switch(
+                counted.reshape(shape), row.variable, row.variable[spare]
+            ).astype(row.variable.dtype)
+    terms = graph_replace([pointwise], guarded, strict=False)[0] if guarded else pointwise
+    outside = pt.isinf(log_prior) & (log_prior < 0)
+    penalty = pt.switch(outside, np.inf, -prior * pt.switch(outside, 0.0, log_prior))
+    return -pt.switch(counted, weights * terms, 0.0).sum() + penalty
+
+
+def _natural_shapes(model: pm.Model, initial: dict[str, np.ndarray]) -> list[tuple[int, ...]]:
+    point = {model.rvs_to_values[rv].name: initial[model.rvs_to_values[rv].name]
+             for rv in model.free_RVs}  # fmt: skip
+    shapes = []
+    for rv in model.free_RVs:
+        if model.rvs_to_transforms[rv] is None:
+            shapes.append(np.shape(point[model.rvs_to_values[rv].name]))
+        elif all(length is not None for length in rv.type.shape):
+            shapes.append(rv.type.shape)
+        else:
+            shapes.append(tuple(rv.shape.eval()))
+    return shapes
+
+
+def _unconstrained(model: pm.Model, naturals: Variable, shapes: Sequence[tuple[int, ...]]) -> Variable:
+    pieces = dict(zip(model.free_RVs, _cut(naturals, shapes)))
+    forward = []
+    for rv, piece in pieces.items():
+        transform = model.rvs_to_transforms[rv]
+        forward.append(piece if transform is None else transform.forward(piece, *rv.owner.inputs))
+    return graph_replace([_flat(forward)], pieces, strict=False)[0]
+
+
+def _parameter(
+    model: pm.Model, rv: Any, shape: tuple[int, ...], theta_shape: tuple[int, ...]
+) -> Parameter:
+    transform = model.rvs_to_transforms[rv]
+    support, label = "(-∞, ∞)", "{}"
+    if transform is not None:
+        support, label = SUPPORTS.get(transform.name, (transform.name, transform.name + " {}"))
+    labels = _labels(model, rv.name, shape)
+    same = len(labels) == int(np.prod(theta_shape))
+    theta_labels = labels if same else _labels(None, rv.name, theta_shape)
+    said = rv.str_repr() if hasattr(rv, "str_repr") else rv.name
+    return Parameter(
+        name=rv.name,
+        shape=shape,
+        labels=labels,
+        theta_labels=tuple(label.format(name) for name in theta_labels),
+        prior=said.split("~", 1)[-1].strip(),
+        support=support,
+    )
+
+
+def _labels(model: pm.Model | None, name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
+    if not shape:
+        return (name,)
+    dims = (model.named_vars_to_dims.get(name) if model else None) or (None,) * len(shape)
+    axes = []
+    for dim, length in zip(dims, shape):
+        coordinate = model.coords.get(dim) if model and dim else None
+        axes.append(range(length) if coordinate is None else coordinate)
+    return tuple(f"{name}[{', '.join(str(c) for c in point)}]" for point in product(*axes))
+
+
+def _single_precision(outputs: Sequence[Variable]) -> tuple[str, ...]:
+    """Names of constants and results held to 7 digits only: Python literals in a ready model."""
+    found = [v for v in ancestors(list(outputs)) if getattr(v.type, "dtype", "") in ("float32", "float16")]
+    return tuple(sorted({v.name or str(v) for v in found}))

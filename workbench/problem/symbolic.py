@@ -1,0 +1,72 @@
+"""An outcome's distribution as it stands in the graph: its name, parameters and components."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pytensor.graph.basic import Variable
+
+from workbench.density import Distribution
+
+# The symbolic distributions whose inputs are themselves distributions.
+COMPOSITES = {"MixtureRV": "Mixture", "_HurdleRV": "Hurdle", "CensoredRV": "Censored"}
+
+
+@dataclass(frozen=True)
+class SymbolicDistribution:
+    """`density.Distribution` before there are numbers: `parameters` are PyTensor variables."""
+
+    name: str
+    parameters: tuple[Variable, ...]
+    components: tuple["SymbolicDistribution", ...] = ()
+
+    @property
+    def leaves(self) -> tuple[Variable, ...]:
+        """All parameters, depth first: this node's own, then its components'."""
+        below = (leaf for component in self.components for leaf in component.leaves)
+        return (*self.parameters, *below)
+
+    def with_leaves(self, leaves: Sequence[Variable]) -> "SymbolicDistribution":
+        """The same tree over other variables, in the order of `leaves`."""
+        return self._take(iter(leaves))
+
+    def _take(self, leaves: Iterator[Variable]) -> "SymbolicDistribution":
+        parameters = tuple(next(leaves) for _ in self.parameters)
+        components = tuple(component._take(leaves) for component in self.components)
+        return replace(self, parameters=parameters, components=components)
+
+    def numbers(self, leaves: Sequence[np.ndarray]) -> Distribution:
+        """The tree with an array in each leaf's place."""
+        return _numbers(self, iter(leaves))
+
+
+def _numbers(tree: SymbolicDistribution, leaves: Iterator[np.ndarray]) -> Distribution:
+    parameters = tuple(next(leaves) for _ in tree.parameters)
+    return Distribution(
+        tree.name, parameters, tuple(_numbers(component, leaves) for component in tree.components)
+    )
+
+
+def read_distribution(rv: Variable) -> SymbolicDistribution:
+    """The tree of one random variable of a PyMC model."""
+    operation = rv.owner.op
+    kind = type(operation).__name__
+    if kind == "TruncatedRV":  # it alone stores its base as an operation and that one's inputs
+        *base, lower, upper = rv.owner.inputs
+        component = operation.base_rv_op.make_node(*base).default_output()
+        return SymbolicDistribution("Truncated", (lower, upper), (read_distribution(component),))
+    inputs = tuple(operation.dist_params(rv.owner))
+    if kind not in COMPOSITES:
+        return SymbolicDistribution(_printed_name(rv), inputs)
+    components = tuple(read_distribution(v) for v in inputs if _is_random(v))
+    parameters = tuple(v for v in inputs if not _is_random(v))
+    return SymbolicDistribution(COMPOSITES[kind], parameters, components)
+
+
+def _is_random(variable: Variable) -> bool:
+    return variable.owner is not None and hasattr(variable.owner.op, "dist_params")
+
+
+def _printed_name(rv: Variable) -> str:
+    printed = getattr(rv.owner.op, "_print_name", None)
+    return str(printed[0]) if printed else type(rv.owner.op).__name__.removesuffix("RV")

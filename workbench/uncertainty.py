@@ -1,0 +1,79 @@
+"""Covariances and intervals from the exact information and scores: arrays in, arrays out.
+
+`information` is the Hessian of the objective in theta, shape (k, k), nats; `scores` are the
+gradients of the rows' log-likelihoods, shape (n, k); weights are frequencies.
+"""
+
+import numpy as np
+from scipy import stats
+from scipy.linalg import cho_factor, cho_solve
+
+
+def inverse(information: np.ndarray) -> np.ndarray:
+    """The inverse of a positive definite matrix; LinAlgError if it is not.
+
+    Scaled to a unit diagonal first, so that the units of the columns do not matter.
+    """
+    diagonal = np.diag(information)
+    if not (diagonal > 0).all():
+        raise np.linalg.LinAlgError("the information has no positive diagonal")
+    scale = 1.0 / np.sqrt(diagonal)
+    factor = cho_factor(scale[:, None] * information * scale)
+    inverted: np.ndarray = scale[:, None] * cho_solve(factor, np.eye(len(scale))) * scale
+    return (inverted + inverted.T) / 2
+
+
+def summed(scores: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Weighted scores added up within each group, shape (G, k)."""
+    codes = np.unique(groups, return_inverse=True)[1]
+    total = np.zeros((codes.max() + 1, scores.shape[1]))
+    np.add.at(total, codes, weights[:, None] * scores)
+    return total
+
+
+def score_products(
+    scores: np.ndarray, weights: np.ndarray, groups: np.ndarray | None
+) -> np.ndarray:
+    """sum of s s', by row (frequency weights: w s s') or, where given, by group; shape (k, k).
+
+    The mean score is taken off first: at a maximum likelihood it is zero, at a MAP it is not
+    (theory: White 1982, with the penalty's share removed).
+    """
+    centre = (weights @ scores) / weights.sum()
+    centred = scores - centre
+    if groups is None:
+        return np.asarray(centred.T @ (weights[:, None] * centred))
+    totals = summed(centred, weights, groups)
+    return np.asarray(totals.T @ totals)
+
+
+def sandwich(information: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """H^-1 (sum s s') H^-1 (Huber 1967, White 1982), shape (k, k)."""
+    bread = inverse(information)
+    return np.asarray(bread @ products @ bread)
+
+
+def cluster_factor(groups: np.ndarray) -> float:
+    """G / (G - 1), Stata's factor for likelihood models; NaN for one group."""
+    count = len(np.unique(groups))
+    return count / (count - 1) if count > 1 else float("nan")
+
+
+def trace(information: np.ndarray, products: np.ndarray) -> float:
+    """tr(H^-1 sum s s'): the effective number of parameters (Takeuchi 1976).
+
+    By how many nats, over all n rows, the training NLL is expected to be lower than the NLL of n
+    new rows; k if the model is right and the rows are independent.
+    """
+    return float(np.trace(inverse(information) @ products))
+
+
+def mapped(covariance: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
+    """Covariance of natural values from that of theta, by the exact Jacobian (delta method)."""
+    return np.asarray(jacobian @ covariance @ jacobian.T)
+
+
+def wald(values: np.ndarray, errors: np.ndarray, level: float) -> np.ndarray:
+    """Symmetric normal limits at `level`, shape (k, 2)."""
+    half = stats.norm.ppf(0.5 + level / 2) * errors
+    return np.column_stack([values - half, values + half])
