@@ -1,1 +1,85 @@
-"""One PyMC declaration: maximum likelihood and MAP, checked, and related to cross-entropy and KL."""
+"""One PyMC declaration: maximum likelihood and MAP, checked, and related to cross-entropy and KL.
+
+    import workbench as wb
+    from models import counts
+
+    table = wb.read("visits.csv.gz", group="person")
+    train, test = wb.split(table, heldout=0.25)
+    design = wb.design("mdvis ~ lncoins + idp", train)
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, design(train)))
+    wb.evaluate(fit, design(test)).cross_entropy
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workbench.agreement import Agreement, Checks, check
+    from workbench.comparison import Comparison, compare
+    from workbench.errors import DataError, ModelError, StudyError, WorkbenchError
+    from workbench.estimate import Estimate, maximum_a_posteriori, maximum_likelihood
+    from workbench.evaluation import Evaluation, evaluate
+    from workbench.findings import Findings
+    from workbench.formula import Design, design
+    from workbench.information import Divergence, Mean
+    from workbench.problem import Problem, bind
+    from workbench.report import write_pages
+    from workbench.study import Study
+    from workbench.table import Table, read, split
+
+# Where each public name lives; imported when first asked for, so that `import workbench` is
+# quick and drawing a page needs no PyMC.
+HOMES = {
+    "agreement": ("Agreement", "Checks", "check"),
+    "comparison": ("Comparison", "compare"),
+    "errors": ("DataError", "ModelError", "StudyError", "WorkbenchError"),
+    "estimate": ("Estimate", "maximum_a_posteriori", "maximum_likelihood"),
+    "evaluation": ("Evaluation", "evaluate"),
+    "findings": ("Findings",),
+    "formula": ("Design", "design"),
+    "information": ("Divergence", "Mean"),
+    "problem": ("Problem", "bind"),
+    "report": ("write_pages",),
+    "study": ("Study",),
+    "table": ("Table", "read", "split"),
+}
+_HOME = {name: module for module, names in HOMES.items() for name in names}
+
+__all__ = [
+    "Agreement",
+    "Checks",
+    "Comparison",
+    "DataError",
+    "Design",
+    "Divergence",
+    "Estimate",
+    "Evaluation",
+    "Findings",
+    "Mean",
+    "ModelError",
+    "Problem",
+    "Study",
+    "StudyError",
+    "Table",
+    "WorkbenchError",
+    "bind",
+    "check",
+    "compare",
+    "design",
+    "evaluate",
+    "maximum_a_posteriori",
+    "maximum_likelihood",
+    "read",
+    "split",
+    "write_pages",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    return getattr(import_module(f"workbench.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -98,6 +98,7 @@ def read_graph(model: pm.Model) -> Graph:
 
     observed = np.asarray(_value(model.rvs_to_values[model.observed_RVs[0]]))
     count = observed.shape[0] if observed.ndim else 1
+    outputs = _with_lengths_written_in(model, outputs)
     inputs = _inputs(model, outputs, count)
     outputs = graph_replace(
         outputs, {old: new.variable for old, new in inputs.items()}, strict=False
@@ -210,6 +211,22 @@ def _cut(vector: Variable, shapes: Sequence[tuple[int, ...]]) -> list[Variable]:
         vector[int(end - np.prod(shape)) : int(end)].reshape(shape)
         for end, shape in zip(ends, shapes)
     ]
+
+
+def _with_lengths_written_in(model: pm.Model, outputs: list[Variable]) -> list[Variable]:
+    """Coordinate lengths as numbers, but the rows' own as the length of the outcome."""
+    observed = model.observed_RVs[0]
+    row_dim = (model.named_vars_to_dims.get(observed.name) or (None,))[0]
+    written: dict[Variable, Variable] = {}
+    for dim, length in model.dim_lengths.items():
+        if isinstance(length, SharedVariable):
+            by_row = dim == row_dim and not isinstance(model.rvs_to_values[observed], Constant)
+            written[length] = (
+                model.rvs_to_values[observed].shape[0].astype(length.dtype)
+                if by_row
+                else pt.constant(length.get_value(), dtype=length.dtype)
+            )
+    return graph_replace(outputs, written, strict=False) if written else outputs
 
 
 def _inputs(

@@ -1,0 +1,400 @@
+"""Formulas give the arrays that closed forms give, replay what was learned, and run no code."""
+
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.interpolate import BSpline
+
+from workbench.errors import DataError
+from workbench.formula import design, intercept_only
+from workbench.table import read, split
+
+
+def frame():
+    return pd.DataFrame(
+        {
+            "y": [0, 3, 1, 2, 5, 4],
+            "x": [1.0, 2.0, 4.0, 3.0, 6.0, 5.0],
+            "region": ["north", "south", "north", "west", "south", "west"],
+            "flag": [True, False, True, False, True, False],
+            "code": [3, 1, 3, 2, 1, 2],
+            "person": ["b", "b", "a", "a", "c", "c"],
+            "w": [1, 2, 1, 2, 1, 2],
+            "t": [1, 2, 3, 4, 5, 6],
+        },
+        index=[10, 11, 12, 13, 14, 15],
+    )
+
+
+def table(**roles):
+    return read(frame(), **roles)
+
+
+def encoded(formula, data=None):
+    data = read(frame() if data is None else data)
+    dataset = design(formula, data)(data)
+    return {str(term): dataset["X"].sel(term=term).values for term in dataset["term"].values}
+
+
+def test_the_dataset_has_the_names_dims_and_types_of_the_design():
+    data = table(group="person", weight="w", exposure="x", offset="x", time="t")
+    dataset = design("y ~ x", data, zero="~ region")(data)
+    expected = {
+        "y": (("row",), "float64"),
+        "X": (("row", "term"), "float64"),
+        "X_zero": (("row", "term_zero"), "float64"),
+        "offset": (("row",), "float64"),
+        "exposure": (("row",), "float64"),
+        "weight": (("row",), "float64"),
+        "group": (("row",), "int64"),
+        "time": (("row",), "int64"),
+    }
+    assert {name: (var.dims, str(var.dtype)) for name, var in dataset.items()} == expected
+    assert list(dataset) == list(expected)
+    assert dataset.attrs == {"outcome": "y"}
+    assert list(dataset["row"].values) == [10, 11, 12, 13, 14, 15]
+    assert list(dataset["term"].values) == ["Intercept", "x"]
+    assert list(dataset["term_zero"].values) == ["Intercept", "region[T.south]", "region[T.west]"]
+    np.testing.assert_array_equal(dataset["y"], frame()["y"])
+
+
+def test_groups_are_codes_in_order_of_first_appearance():
+    data = table(group="person")
+    dataset = design("y ~ 1", data)(data)
+    assert list(dataset["group"].values) == [0, 0, 1, 1, 2, 2]
+    assert list(dataset["group_label"].values) == ["b", "b", "a", "a", "c", "c"]
+    assert "group_label" not in dataset.indexes
+
+
+def test_the_dataset_can_be_stored(tmp_path):
+    pytest.importorskip("h5py", reason="h5netcdf writes through it, but does not require it")
+    data = read(frame().set_axis(list("abcdef")), group="person", time="t")
+    dataset = design("y ~ region", data)(data)
+    dataset.to_netcdf(tmp_path / "data.nc", engine="h5netcdf")
+    with xr.open_dataset(tmp_path / "data.nc", engine="h5netcdf") as stored:
+        assert list(stored["term"].values) == list(dataset["term"].values)
+        assert list(stored["row"].values) == list("abcdef")
+
+
+def test_a_design_says_its_formulas():
+    made = design("y ~ x", table(), zero="~ code")
+    assert (made.outcome, made.formula, made.predictors) == ("y", "y ~ x", {"zero": "~ code"})
+
+
+def test_a_formula_may_leave_out_the_intercept():
+    assert list(encoded("y ~ x - 1")) == ["x"]
+    assert list(encoded("y ~ 0 + region")) == ["region[north]", "region[south]", "region[west]"]
+
+
+def test_arithmetic_is_arithmetic():
+    x = frame()["x"].to_numpy()
+    for text, value in {
+        "log(x)": np.log(x),
+        "log1p(x)": np.log1p(x),
+        "exp(-x / 2)": np.exp(-x / 2),
+        "sqrt(x)": np.sqrt(x),
+        "I(x ** 2 - 3 * (x + 1))": x**2 - 3 * (x + 1),
+        "{x + code}": x + frame()["code"].to_numpy(),
+        "x:code": x * frame()["code"].to_numpy(),
+    }.items():
+        [column] = encoded(f"y ~ 0 + {text}").values()
+        np.testing.assert_allclose(column, value, rtol=1e-15, err_msg=text)  # one rounding
+
+
+def test_booleans_are_zero_or_one():
+    np.testing.assert_array_equal(encoded("y ~ flag")["flag"], [1, 0, 1, 0, 1, 0])
+
+
+def test_numbers_become_categories_on_request():
+    terms = encoded("y ~ C(code)")
+    assert list(terms) == ["Intercept", "C(code)[T.2]", "C(code)[T.3]"]
+    np.testing.assert_array_equal(terms["C(code)[T.3]"], [1, 0, 1, 0, 0, 0])
+
+
+@pytest.mark.parametrize(
+    "factor",
+    ["C(region, Treatment('south'))", "C(region, contr.treatment('south'))",
+     "C(region, contrasts=Treatment(reference='south'))"],
+)  # fmt: skip
+def test_the_reference_level_can_be_chosen(factor):
+    assert [name.split("[")[-1] for name in encoded(f"y ~ {factor}")] == [
+        "Intercept", "T.north]", "T.west]",
+    ]  # fmt: skip
+
+
+def test_levels_can_be_ordered():
+    terms = list(encoded("y ~ C(region, levels=['west', 'north', 'south'])"))
+    assert [term[-8:] for term in terms[1:]] == ["T.north]", "T.south]"]
+
+
+def test_unused_levels_of_a_categorical_column_are_not_learned():
+    data = frame().assign(region=lambda d: d["region"].astype("category"))
+    train = read(data[data["region"] != "west"])
+    made = design("y ~ region", train)
+    assert list(made(train)["term"].values) == ["Intercept", "region[T.south]"]
+    with pytest.raises(DataError, match="'west' in row 13, a level never seen in training"):
+        made(read(data))
+
+
+def test_centring_and_scaling_use_the_training_rows_alone():
+    train, test = (read(frame().iloc[rows]) for rows in ([0, 1, 2], [3, 4, 5]))
+    dataset = design("y ~ center(x) + scale(x)", train)(test)
+    x, learned = test.frame["x"].to_numpy(), train.frame["x"].to_numpy()
+    centred = x - learned.mean()
+    np.testing.assert_allclose(dataset["X"][:, 1], centred, rtol=1e-15)
+    np.testing.assert_allclose(dataset["X"][:, 2], centred / learned.std(ddof=1), rtol=1e-15)
+
+
+def test_a_clash_of_backquoted_names_does_not_relearn():
+    # formulaic 1.2 gives the second use of a name a random alias, so its state would be lost
+    data = frame().assign(**{"a b": frame()["x"], "a-b": 1.0, "a_b": 2.0})
+    train, test = read(data.iloc[:3]), read(data.iloc[3:])
+    dataset = design("y ~ 0 + I(center(`a b`) * center(`a b`) + `a-b` + a_b)", train)(test)
+    centred = test.frame["x"].to_numpy() - train.frame["x"].mean()
+    np.testing.assert_allclose(dataset["X"][:, 0], centred**2 + 3.0, rtol=1e-15)
+
+
+def test_orthogonal_polynomials_are_orthonormal_in_training():
+    terms = np.column_stack(list(encoded("y ~ 0 + poly(x, 2)").values()))
+    # a few roundings of numbers near one
+    np.testing.assert_allclose(terms.T @ terms, np.eye(2), atol=1e-14)
+
+
+def test_splines_are_scipys_on_the_training_knots():
+    train, test = read(frame()), read(frame().iloc[[1, 2]].assign(x=[2.5, 3.5]))
+    dataset = design("y ~ 0 + bs(x, df=4, include_intercept=True)", train)(test)
+    knots = [1.0] * 4 + [6.0] * 4
+    expected = BSpline.design_matrix([2.5, 3.5], np.array(knots), 3).toarray()
+    np.testing.assert_allclose(dataset["X"], expected[:, -dataset.sizes["term"] :], atol=1e-14)
+
+
+def test_a_spline_refuses_to_extrapolate_unless_told():
+    train, test = read(frame()), read(frame().assign(x=9.0))
+    with pytest.raises(DataError, match=r"bs\(x, df=4\).*extrapolation"):
+        design("y ~ bs(x, df=4)", train)(test)
+    clipped = design("y ~ bs(x, df=4, extrapolation='clip')", train)(test)
+    assert np.isfinite(clipped["X"]).all()
+
+
+def test_natural_splines_replay():
+    whole = read(frame())
+    made = design("y ~ cr(x, df=3)", whole)
+    np.testing.assert_allclose(made(read(frame().iloc[2:4]))["X"], made(whole)["X"][2:4])
+
+
+def test_a_replay_is_the_training_matrix_row_by_row():
+    whole = table()
+    made = design("y ~ C(code) * center(x) + region:flag + poly(x, 2)", whole)
+    pieces = [made(read(frame().iloc[[i]])) for i in range(6)]
+    joined = xr.concat(pieces, "row", data_vars="minimal", coords="minimal", compat="override")
+    np.testing.assert_allclose(joined["X"], made(whole)["X"], rtol=1e-12, atol=1e-14)
+
+
+def test_a_design_survives_pickling():
+    whole = table()
+    made = design("y ~ C(code, Treatment(2)) + bs(x, df=4)", whole, zero="~ scale(x)")
+    xr.testing.assert_identical(pickle.loads(pickle.dumps(made))(whole), made(whole))
+
+
+def test_intercepts_alone_keep_outcome_and_roles():
+    data = read(frame().rename(columns={"y": "the count"}), weight="w")
+    base = intercept_only(design("`the count` ~ x", data, zero="~ code"))
+    assert base.formula == "`the count` ~ 1"
+    dataset = base(data)
+    assert list(dataset["term"].values) == list(dataset["term_zero"].values) == ["Intercept"]
+    np.testing.assert_array_equal(dataset["X"], np.ones((6, 1)))
+    assert {"weight", "y"} <= set(dataset)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["<script>alert(1)</script>", "a b", "1", "log(x)", "class", "np", "it's", 'say "x"', "a:b",
+     "π", "x.y", "__import__('os')", "a\\b", "{0}", "~"],
+)  # fmt: skip
+def test_a_column_may_have_any_name(name):
+    data = read(frame().assign(**{name: frame()["t"] * 1.0}))
+    dataset = design(f"y ~ x + `{name}` + log(`{name}`)", data)(data)
+    assert list(dataset["term"].values) == ["Intercept", "x", name, f"log({name})"]
+    np.testing.assert_array_equal(dataset["X"][:, 2], data.frame["t"])
+    np.testing.assert_allclose(dataset["X"][:, 3], np.log(data.frame["t"]))
+
+
+def test_a_column_may_bear_the_name_of_a_function():
+    terms = encoded("y ~ log + log(log)", frame().assign(log=frame()["x"]))
+    np.testing.assert_allclose(terms["log(log)"], np.log(terms["log"]))
+
+
+def test_terms_of_one_name_are_refused():
+    data = read(frame().assign(**{"log(x)": 1.0}))
+    with pytest.raises(DataError, match=r"two terms would both be called 'log\(x\)'"):
+        design("y ~ log(x) + `log(x)`", data)(data)
+
+
+@pytest.mark.parametrize(
+    "factor",
+    [
+        "__import__('os')",
+        "np.log(x)",
+        "x.sum()",
+        "x[0]",
+        "log(x.values)",
+        "eval('1')",
+        "open('f')",
+        "I([i for i in x])",
+        "I((lambda: x)())",
+        "I(x if x else y)",
+        "I(x > 1)",
+        "I(f'{x}')",
+        "I(x, *x)",
+        "log(x, out=x)",
+        "log(x, where=False)",
+        "center(x, _state={})",
+        "center(x, **{'_state': 1})",
+        "center(C(region))",
+        "C(x, __builtins__)",
+        "C(center(x))",
+        "C(region, contr.poly())",
+        "I(poly(x, 2))",
+        "hashed(x, levels=9)",
+        "lag(x)",
+        "Q('x')",
+        "exp(True)",
+        "I('x')",
+        "I(2)",
+        "I(x := 3)",
+        "{x.__class__}",
+        "log(x)(x)",
+        "contr.treatment(x)",
+        "C(region, Treatment('north'), contrasts=Treatment('south'))",
+        "C(region, Treatment('north'), Treatment('south'))",
+        "C(region, levels='north')",
+        "C(region, spans_intercept=False)",
+        "I(x @ x)",
+        "I(1j * x)",
+    ],
+)
+def test_anything_but_the_allowed_is_refused_before_it_runs(factor):
+    with pytest.raises(DataError, match="is not allowed in a formula, only names of columns"):
+        design(f"y ~ {factor}", table())
+
+
+def test_text_in_a_stateful_call_is_not_code():
+    # formulaic 1.2 would paste this text, its quote unescaped, into source that it compiles
+    factor = """bs(x, extrapolation='"] or print(x) #')"""
+    with pytest.raises(
+        DataError, match=r"cannot be computed: .* is not a valid SplineExtrapolation"
+    ):
+        design(f"y ~ {factor}", table())
+
+
+def test_a_name_that_is_no_column_never_reaches_python():
+    for name in ("np", "__builtins__", "print", "None"):
+        with pytest.raises(DataError, match=f"no column '{name}'"):
+            design(f"y ~ {name}", table())
+
+
+@pytest.mark.parametrize(
+    ("formula", "message"),
+    [
+        ("y ~ x +", r"formula 'y ~ x \+' cannot be read: Operator `\+`"),
+        ("y ~ (x", "cannot be read"),
+        ("y ~ log(x y)", "cannot be read"),
+        ("y ~ `x", "cannot be read"),
+        ("y ~ x ~ code", "cannot be read"),
+        ("y ~ .", "name them"),
+        ("y ~ x | code", "has a '|'"),
+        ("y ~ 0", "has no terms"),
+        ("y ~ 5:x", r"scales a term: write I\(5 \* \.\.\.\) instead"),
+        ("y ~ C(x, levels=[1])", "column 'x' holds 2.0 in row 11, a level not among its levels"),
+        ("~ x", "has no outcome"),
+        ("x", "has no outcome"),
+        ("", "has no outcome"),
+        ("0 ~ x", "has no outcome"),
+        ("1 ~ x", "has no outcome"),
+        ("y + t ~ x", "more than one outcome"),
+        ("log(y) ~ x", "declared change of variables: store the transformed column instead"),
+        ("y ~ x + y", "has the outcome on its right-hand side"),
+        ("y ~ regoin", "no column 'regoin', did you mean 'region'"),
+        ("Y ~ x", "no column 'Y', did you mean 'y'"),
+        ("region ~ x", "column 'region' is not a number in row 10, where it holds 'north'"),
+        ("y ~ log(region)", "column 'region' is not a number in row 10"),
+        ("y ~ log(x - 1)", r"the term 'log\(x - 1\)' is not finite in row 10: it is -inf"),
+        ("y ~ I((x - 3) ** 0.5)", "is not finite in row 10: it is nan"),
+        ("y ~ exp(x ** 9 ** 9 ** 9)", "not finite|cannot be computed"),
+        (f"y ~ I(x * 1{'0' * 400})", "cannot be computed"),
+        ("y ~ bs(x, nonsense=3)", r"'bs\(x, nonsense=3\)' cannot be computed"),
+        ("y ~ C(region, Treatment('east'))", "cannot be computed.*'east'"),
+        ("y ~ C(region, levels=['north'])", "'south' in row 11, a level not among its levels"),
+    ],
+)
+def test_an_unusable_formula_is_refused(formula, message):
+    data = table()
+    with pytest.raises(DataError, match=message.replace("'|'", re.escape("'|'"))):
+        design(formula, data)(data)
+
+
+def test_a_further_predictor_has_no_outcome():
+    with pytest.raises(DataError, match="the formula of predictor 'zero' starts with ~"):
+        design("y ~ x", table(), zero="y ~ x")
+
+
+def test_missing_values_are_counted_by_column():
+    data = frame().astype({"y": float})
+    data.loc[[11, 13], "x"] = np.nan
+    data.loc[12, "region"] = None
+    data.loc[10, "w"] = np.nan  # not used, so not refused
+    message = (
+        r"missing values in x \(2, the first in row 11\), region \(1, the first in row 12\): "
+        "drop or fill them"
+    )
+    with pytest.raises(DataError, match=message):
+        design("y ~ log(x) + region", read(data))
+
+
+def test_a_cell_is_named_by_row_and_line(tmp_path):
+    path = tmp_path / "visits.csv"
+    path.write_text("y,x\n1,2\n2,3\noops,4\n")
+    with pytest.raises(
+        DataError, match=r"row 2 \(line 4 of visits\.csv\), where it holds 'oops': correct or drop"
+    ):
+        design("y ~ x", read(path))(read(path))
+
+
+def test_infinite_values_are_refused():
+    with pytest.raises(DataError, match="column 'x' is infinite in row 11"):
+        encoded("y ~ x", frame().replace({"x": {2.0: np.inf}}))
+
+
+def test_dates_are_not_numbers():
+    with pytest.raises(DataError, match=r"holds datetime64.* not numbers"):
+        encoded("y ~ day", frame().assign(day=pd.Timestamp("1978-01-01")))
+
+
+def test_a_stray_word_does_not_make_numbers_categories():
+    data = frame().assign(age=["31", "32", "n.a.", "40", "41", "42"])
+    with pytest.raises(DataError, match=r"reads as numbers \(see 'n\.a\.' in row 12\)"):
+        encoded("y ~ age", data)
+    assert "C(age)[T.n.a.]" in encoded("y ~ C(age)", data)
+
+
+@pytest.mark.parametrize("factor", ["region", "C(region)"])
+def test_a_level_never_seen_in_training_is_refused(factor):
+    data = table(group="person")
+    train, test = data.take(np.array([0, 1, 2])), data.take(np.array([4, 3]))
+    with pytest.raises(DataError, match="column 'region' holds 'west' in row 13, a level never"):
+        design(f"y ~ {factor}", train)(test)
+
+
+def test_constant_and_collinear_columns_are_left_to_the_fit():
+    terms = encoded("y ~ one + x + twice", frame().assign(one=1, twice=2 * frame()["x"]))
+    assert list(terms) == ["Intercept", "one", "x", "twice"]
+
+
+def test_a_design_made_in_training_meets_the_held_out_rows():
+    train, test = split(table(), heldout=1 / 3)
+    dataset = design("y ~ x", train)(test)
+    assert list(dataset["row"].values) == list(test.frame.index)

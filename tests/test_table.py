@@ -1,0 +1,257 @@
+"""Reading names what is wrong and where; a split is exact, ordered and repeatable."""
+
+import gzip
+import hashlib
+import sys
+from datetime import date
+
+import narwhals
+import numpy as np
+import pandas as pd
+import pytest
+
+from workbench.errors import DataError
+from workbench.table import read, split
+
+CSV = "person,visits,age\n1,0,31\n1,2,32\n2,5,47\n3,1,29\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="visits.csv"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def people(count=100, size=1):
+    return pd.DataFrame({"person": np.repeat(np.arange(count), size), "y": 1.0})
+
+
+def test_a_csv_file_is_read_with_rows_from_zero_and_its_hash(write):
+    path = write(CSV)
+    table = read(path, group="person")
+    assert len(table) == 4
+    assert table.columns == ["person", "visits", "age"]
+    assert list(table.frame.index) == [0, 1, 2, 3]
+    assert table.source == "visits.csv"
+    assert table.sha256 == hashlib.sha256(CSV.encode()).hexdigest()
+    assert table.roles.declared == {"group": "person"}
+
+
+def test_a_gzipped_csv_file_is_the_same_table(write):
+    plain = read(write(CSV))
+    zipped = read(str(write(gzip.compress(CSV.encode()), "visits.csv.gz")))
+    pd.testing.assert_frame_equal(plain.frame, zipped.frame)
+    assert zipped.where(1) == "row 1 (line 3 of visits.csv.gz)"
+
+
+def test_a_byte_order_mark_is_not_part_of_a_name(write):
+    assert read(write(b"\xef\xbb\xbf" + CSV.encode())).columns[0] == "person"
+
+
+def test_a_row_keeps_its_line_past_blank_lines_and_line_breaks_in_cells(write):
+    table = read(write('a,b\n1,"x\ny"\n\n2,z\n'))
+    assert [table.where(i) for i in (0, 1)] == [
+        "row 0 (line 2 of visits.csv)",
+        "row 1 (line 5 of visits.csv)",
+    ]
+
+
+def test_a_data_frame_keeps_its_row_labels_and_is_copied():
+    frame = pd.DataFrame({"y": [1.0, 2.0]}, index=["anna", "bert"])
+    table = read(frame)
+    frame.loc["anna", "y"] = 99.0
+    assert table.frame.loc["anna", "y"] == 1.0
+    assert table.where(1) == "row bert"
+    assert table.source == "data frame"
+
+
+def test_the_hash_of_a_frame_is_of_its_content():
+    first = read(pd.DataFrame({"y": [1.0, 2.0]}))
+    assert first.sha256 == read(pd.DataFrame({"y": [1.0, 2.0]})).sha256
+    assert first.sha256 != read(pd.DataFrame({"y": [2.0, 1.0]})).sha256
+
+
+def test_frames_of_other_libraries_are_read():
+    other = narwhals.from_native(pd.DataFrame({"y": [1, None], "g": ["a", "b"]}))
+    table = read(other, group="g")
+    assert table.columns == ["y", "g"]
+    assert np.isnan(table.frame["y"].iloc[1])
+
+
+def test_a_missing_file_names_the_nearest_one(write):
+    path = write(CSV)
+    with pytest.raises(DataError, match=r"no file .*vists\.csv, did you mean 'visits\.csv'\?"):
+        read(path.with_name("vists.csv"))
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("", "a.csv", "a.csv is empty"),
+        ("a,b\n", "a.csv", "a.csv has no rows"),
+        ("a,b,a\n1,2,3\n", "a.csv", "a.csv has 2 columns named 'a'"),
+        ("a,b\n1,2\n1,2,3\n", "a.csv", "line 3 of a.csv has 3 fields, but its header has 2"),
+        ("a,b\n1,2,3\n4,5,6\n", "a.csv", "line 2 of a.csv has 3 fields"),
+        (b"a\n\xff\n", "a.csv", "not UTF-8"),
+        (b"plain", "a.csv.gz", "not a complete gzip file"),
+        (gzip.compress(b"a\n1\n" * 99)[:-12], "a.csv.gz", "not a complete gzip file"),
+        ("a\n1\n", "a.xlsx", "neither CSV .* nor Parquet"),
+    ],
+)
+def test_an_unusable_file_is_refused(write, text, name, message):
+    with pytest.raises(DataError, match=message):
+        read(write(text, name))
+
+
+def test_a_folder_is_not_a_file(tmp_path):
+    with pytest.raises(DataError, match="cannot be read: Is a directory"):
+        read(tmp_path)
+
+
+def test_parquet_without_pyarrow_says_what_to_install(write, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"pip install 'likelihood-workbench\[parquet\]'"):
+        read(write(b"PAR1", "a.parquet"))
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(DataError, match="a path or a data frame, but got list"):
+        read([1, 2])
+
+
+def test_repeated_and_nested_labels_of_a_frame_are_refused():
+    with pytest.raises(DataError, match="2 columns named 'y'"):
+        read(pd.DataFrame([[1, 2]], columns=["y", "y"]))
+    nested = pd.DataFrame({"a": [1], "b": [2], "y": [3]}).set_index(["a", "b"])
+    with pytest.raises(DataError, match="reset_index"):
+        read(nested)
+
+
+@pytest.mark.parametrize(
+    ("roles", "message"),
+    [
+        ({"group": "persn"}, "group: .* no column 'persn', did you mean 'person'"),
+        ({"group": "gap"}, r"missing values in gap \(1, the first in row 1\)"),
+        ({"weight": "negative"}, "weight 'negative' is negative in row 2: -1"),
+        ({"weight": "gap"}, "missing values in gap"),
+        ({"weight": "word"}, "'word' is not a number in row 0, where it holds 'a'"),
+        ({"exposure": "zero"}, "exposure 'zero' is not positive in row 1: 0"),
+        ({"offset": "huge"}, "'huge' is infinite in row 0"),
+        ({"time": "word"}, "neither numbers nor dates"),
+        ({"time": "gap"}, "missing values in gap"),
+    ],
+)
+def test_an_unusable_role_is_refused(roles, message):
+    frame = pd.DataFrame(
+        {
+            "person": [1, 1, 2],
+            "gap": [1.0, np.nan, 2.0],
+            "negative": [1, 0, -1],
+            "word": ["a", "b", "c"],
+            "zero": [1, 0, 2],
+            "huge": [np.inf, 0.0, 1.0],
+        }
+    )
+    with pytest.raises(DataError, match=message):
+        read(frame, **roles)
+
+
+def test_zero_weights_are_allowed():
+    assert len(read(pd.DataFrame({"y": [1, 2], "w": [0, 3]}), weight="w")) == 2
+
+
+def test_a_fraction_of_rows_is_held_out_in_order_and_without_overlap():
+    train, test = split(read(people()), heldout=0.25)
+    assert len(test) == 25
+    assert list(train.frame.index) == sorted(set(range(100)) - set(test.frame.index))
+    assert list(test.frame.index) == sorted(test.frame.index)
+    assert test.sha256 == train.sha256
+
+
+def test_a_split_depends_on_the_seed_alone():
+    table = read(people())
+    default, zero, one = (
+        list(split(table, heldout=0.3, rng=rng)[1].frame.index)
+        for rng in (None, np.random.default_rng(0), np.random.default_rng(1))
+    )
+    assert default == zero
+    assert default != one
+
+
+def test_groups_are_held_out_whole_and_near_the_fraction():
+    train, test = split(read(people(40, size=5), group="person"), heldout=0.25)
+    assert not set(train.frame["person"]) & set(test.frame["person"])
+    assert len(test) == 50  # groups of equal size meet the fraction exactly
+
+
+def test_unequal_groups_miss_the_fraction_by_at_most_half_the_largest():
+    sizes = np.random.default_rng(3).integers(1, 20, 50)
+    table = read(pd.DataFrame({"g": np.repeat(np.arange(50), sizes)}), group="g")
+    _, test = split(table, heldout=0.4)
+    # counts step by one group at a time, so the nearest count is within half of a step
+    assert abs(len(test) - 0.4 * len(table)) <= sizes.max() / 2
+
+
+def test_rows_after_a_time_are_held_out():
+    table = read(pd.DataFrame({"year": [1979, 1977, 1978, 1980]}), time="year")
+    for after in (1978, "1978"):
+        train, test = split(table, after=after)
+        assert list(train.frame["year"]) == [1977, 1978]
+        assert list(test.frame["year"]) == [1979, 1980]
+
+
+def test_a_year_is_over_when_its_last_day_is(write):
+    table = read(write("day,y\n1978-01-01,1\n1978-12-31,2\n1979-01-01,3\n"), time="day")
+    assert [list(part.frame["y"]) for part in split(table, after="1978")] == [[1, 2], [3]]
+    assert [list(part.frame["y"]) for part in split(table, after="1978-06")] == [[1], [2, 3]]
+    assert len(split(table, after=date(1978, 12, 31))[1]) == 1
+
+
+@pytest.mark.parametrize("marks", [[0, 1, 0, 1], [False, True, False, True], ["0", "1", "0", "1"]])
+def test_marked_rows_are_held_out(marks):
+    train, test = split(read(pd.DataFrame({"y": range(4), "is_test": marks})), column="is_test")
+    assert list(train.frame["y"]) == [0, 2]
+    assert list(test.frame["y"]) == [1, 3]
+
+
+def test_lines_go_with_their_rows(write):
+    _, test = split(read(write("y,out\n5,0\n6,1\n")), column="out")
+    assert test.where(0) == "row 1 (line 3 of visits.csv)"
+
+
+@pytest.mark.parametrize(
+    ("mode", "message"),
+    [
+        ({}, "exactly one of heldout, after and column, but got none"),
+        ({"heldout": 0.2, "column": "out"}, "but got heldout and column"),
+        ({"heldout": 0.0}, "between 0 and 1, but got 0.0"),
+        ({"heldout": 1.0}, "between 0 and 1"),
+        ({"heldout": float("nan")}, "between 0 and 1"),
+        ({"heldout": 0.01}, "leaves the held-out part without rows"),
+        ({"heldout": 0.99}, "leaves the training part without rows"),
+        ({"column": "uot"}, "no column 'uot', did you mean 'out'"),
+        ({"column": "y"}, r"must be 1 for held-out rows .* row 2 holds 7"),
+        ({"column": "none"}, "leaves the held-out part without rows"),
+        ({"after": 3}, "needs a time column"),
+    ],
+)
+def test_an_unusable_split_is_refused(mode, message):
+    frame = pd.DataFrame({"y": [0, 1, 7], "out": [0, 1, 1], "none": [0, 0, 0]})
+    with pytest.raises(DataError, match=message):
+        split(read(frame), **mode)
+
+
+def test_an_unreadable_time_is_refused():
+    with pytest.raises(DataError, match="after='later' is not a number"):
+        split(read(pd.DataFrame({"year": [1, 2]}), time="year"), after="later")
+    with pytest.raises(DataError, match="after='later' is not a date"):
+        split(read(pd.DataFrame({"day": ["1978-01-01"]}), time="day"), after="later")
+
+
+def test_a_single_group_cannot_be_split():
+    with pytest.raises(DataError, match="one level"):
+        split(read(people(1, size=9), group="person"), heldout=0.5)

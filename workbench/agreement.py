@@ -1,0 +1,354 @@
+"""The check: the same maximum by statsmodels on SciPy's density, and other ways to disagree.
+
+statsmodels is given a log density that shares no code with PyMC's, starts where the model starts
+and not from our answer, and differentiates numerically. What is judged is the log-likelihood, the
+estimates and the standard errors it arrives at, never its own convergence flag.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, overload
+
+import numpy as np
+import pandas as pd
+from statsmodels.base.model import GenericLikelihoodModel
+from statsmodels.tools.sm_exceptions import (
+    ConvergenceWarning,
+    HessianInversionWarning,
+    ModelWarning,
+)
+
+from workbench import density
+from workbench.density import Distribution
+from workbench.errors import ModelError
+from workbench.estimate import Estimate
+
+LogDensity = Callable[[Distribution, np.ndarray], np.ndarray]
+
+# Two formulae of one log density, in double precision with lgamma of large arguments.
+DENSITY_LIMIT = 1e-9  # relative, per row
+# Central differences with the optimal step err by about eps^(2/3) of the value.
+GRADIENT_LIMIT = 1e-5  # standard errors
+# Half the square of a hundredth of a standard error.
+LLF_LIMIT = 1e-4  # nats
+# No table shows a hundredth of a standard error.
+ESTIMATE_LIMIT = 1e-2  # standard errors
+# statsmodels' numerical Hessian: steps of eps^(1/4) leave about this much.
+ERROR_LIMIT = 1e-2  # relative
+
+
+class Outcome(StrEnum):
+    """pass: tried and agrees. look: could not be tried, or not decided. fail: disagrees."""
+
+    PASS = "pass"  # noqa: S105
+    LOOK = "look"
+    FAIL = "fail"
+    NOT_APPLICABLE = "n/a"
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One quantity by two ways: ours, theirs, their distance and what is allowed, in `unit`."""
+
+    code: str
+    quantity: str
+    ours: float
+    theirs: float
+    distance: float
+    limit: float
+    unit: str
+    outcome: Outcome
+    why: str
+
+
+@dataclass(frozen=True)
+class Checks(Sequence[Agreement]):
+    """All agreements of one fit, and statsmodels' own results object where it got that far."""
+
+    agreements: tuple[Agreement, ...]
+    statsmodels: Any = None
+
+    @overload
+    def __getitem__(self, index: int) -> Agreement: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Agreement, ...]: ...
+    def __getitem__(self, index: int | slice) -> Agreement | tuple[Agreement, ...]:
+        return self.agreements[index]
+
+    def __len__(self) -> int:
+        return len(self.agreements)
+
+    def __iter__(self) -> Iterator[Agreement]:
+        return iter(self.agreements)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of all; without any agreement it is `look`."""
+        found = {agreement.outcome for agreement in self.agreements}
+        for outcome in (Outcome.FAIL, Outcome.LOOK, Outcome.PASS):
+            if outcome in found:
+                return outcome
+        return Outcome.LOOK
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an agreement."""
+        return pd.DataFrame([vars(agreement) for agreement in self.agreements])
+
+
+def check(
+    fit: Estimate,
+    *,
+    log_density: LogDensity = density.log_density,
+    budget: float = 120.0,
+    clock: Callable[[], float] = time.monotonic,
+) -> Checks:
+    """Every way to disagree with a maximum-likelihood fit that applies to it.
+
+    log_density
+        A second log density of (distribution, outcomes), one value a row; SciPy's by default.
+    budget
+        Seconds that statsmodels may search; what it has not found by then is `look`.
+    """
+    found = [_sum_of_rows(fit), _gradient(fit), _starts(fit)]
+    if fit.problem.graph.single_precision:
+        found.append(_single_precision(fit))
+    try:
+        second = _SecondOpinion(fit, log_density)
+        found.append(_density(fit, second))
+    except ModelError as reason:
+        return Checks((*found, _not_tried("density", "log density by row", str(reason), Outcome.LOOK)))
+    if fit.objective != "likelihood":
+        why = "a MAP is no maximum of the likelihood; check the maximum-likelihood fit"
+        return Checks((*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE)))
+    if not fit.optimum.verdict.regular:
+        why = f"there is no maximum to agree on: {fit.status}"
+        return Checks((*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE)))
+    results, reason = _statsmodels(fit, second, clock() + budget, clock)
+    if results is None:
+        return Checks((*found, _not_tried("statsmodels", "statsmodels", reason, Outcome.LOOK)))
+    return Checks((*found, *_compared(fit, results, second)), results)
+
+
+class _SecondOpinion:
+    """The rows' log-likelihood by another density, as a function of theta or of natural values."""
+
+    def __init__(self, fit: Estimate, log_density: LogDensity) -> None:
+        self.problem, self.log_density = fit.problem, log_density
+        self.observed = np.asarray(fit.problem.rows.observed, float)
+        self.pointwise(fit.theta)  # raises ModelError now, if there is no such density
+
+    def pointwise(self, theta: np.ndarray) -> np.ndarray:
+        terms = self.log_density(self.problem.distribution(theta), self.observed)
+        return np.broadcast_to(terms, self.observed.shape)
+
+    def of_natural(self, natural: np.ndarray) -> np.ndarray:
+        theta = self.problem.unconstrained(natural)
+        if not np.isfinite(theta).all():  # outside the support
+            return np.full(self.observed.shape, -np.inf)
+        return self.pointwise(theta)
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+class _Model(GenericLikelihoodModel):  # type: ignore[misc]
+    """statsmodels' generic model on a given rowwise log-likelihood, with a deadline."""
+
+    def __init__(
+        self,
+        rows: Callable[[np.ndarray], np.ndarray],
+        observed: np.ndarray,
+        weights: np.ndarray,
+        names: Sequence[str],
+        deadline: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._rows, self._row_weights = rows, weights
+        self._deadline, self._clock = deadline, clock
+        # Naming the parameters keeps statsmodels from counting them twice in its AIC.
+        super().__init__(observed, extra_params_names=list(names))
+
+    def loglikeobs(self, params: np.ndarray) -> np.ndarray:
+        if self._clock() > self._deadline:
+            raise _OutOfTime
+        terms = self._row_weights * self._rows(np.asarray(params, float))
+        return np.where(np.isnan(terms), -np.inf, terms)
+
+
+def _statsmodels(
+    fit: Estimate, second: _SecondOpinion, deadline: float, clock: Callable[[], float]
+) -> tuple[Any, str]:
+    """Its results on the natural scale, or None and why.
+
+    It searches over theta, where no step can leave the support; then the natural-scale model,
+    started at what it found itself, gives the estimates and its own numerical Hessian.
+    """
+    problem, rows = fit.problem, fit.problem.rows
+    if len(problem.labels) != len(problem.theta_labels):
+        return None, "natural parameters that are tied to each other (a simplex) have no such fit yet"
+    begin = problem.data_start()
+    begin = problem.start() if begin is None else begin
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            # Its flags and warnings are not what is judged (it warns of converged fits too).
+            for category in (ConvergenceWarning, HessianInversionWarning, ModelWarning, RuntimeWarning, UserWarning):
+                warnings.simplefilter("ignore", category)
+            free = _Model(second.pointwise, second.observed, rows.weights, problem.theta_labels, deadline, clock)
+            found = _searched(free, begin)
+            natural = _Model(second.of_natural, second.observed, rows.weights, problem.labels, deadline, clock)
+            return natural.fit(
+                start_params=problem.natural(found), method="bfgs", maxiter=0, disp=0
+            ), ""  # fmt: skip
+    except _OutOfTime:
+        return None, "statsmodels ran out of its time budget; give [checks] budget more seconds"
+
+
+def _searched(model: _Model, begin: np.ndarray) -> np.ndarray:
+    """BFGS from the start; where that leaves a slope, Nelder-Mead's point and BFGS again."""
+    params = begin
+    for method, options in (
+        ("bfgs", {"gtol": 1e-8, "maxiter": 1000}),
+        ("nm", {"maxiter": 2000}),
+        ("bfgs", {"gtol": 1e-8, "maxiter": 1000}),
+    ):
+        results = model.fit(start_params=params, method=method, disp=0, skip_hessian=True, **options)
+        params = np.asarray(results.params, float)
+        if method == "bfgs" and _arrived(model, params):
+            break
+    return params
+
+
+def _arrived(model: _Model, params: np.ndarray) -> bool:
+    """Whether its own numerical derivatives leave less than the limit to go, by a Newton step."""
+    score, hessian = model.score(params), model.hessian(params)
+    if not (np.isfinite(score).all() and np.isfinite(hessian).all()):
+        return False
+    step = np.linalg.lstsq(hessian, score, rcond=None)[0]
+    return bool(0.5 * abs(score @ step) < LLF_LIMIT)
+
+
+def _compared(fit: Estimate, results: Any, second: _SecondOpinion) -> list[Agreement]:
+    """Log-likelihood, every estimate and standard error, and AIC."""
+    observed = fit.standard_errors("observed").to_numpy()
+    ours, theirs = fit.params.to_numpy(), np.asarray(results.params, float)
+    found = [_llf(fit, float(results.llf), second)]
+    for index, label in enumerate(fit.problem.labels):
+        distance = abs(ours[index] - theirs[index]) / observed[index]
+        found.append(
+            _judged("statsmodels-estimate", label, ours[index], theirs[index], distance,
+                    ESTIMATE_LIMIT, "standard errors", "a hundredth of a standard error")
+        )  # fmt: skip
+    errors = np.asarray(results.bse, float)
+    for index, label in enumerate(fit.problem.labels):
+        distance = abs(errors[index] / observed[index] - 1)
+        found.append(
+            _judged("statsmodels-se", f"standard error of {label}", observed[index], errors[index],
+                    distance, ERROR_LIMIT, "relative", "what its numerical second derivatives leave")
+        )  # fmt: skip
+    found.append(
+        _judged("statsmodels-aic", "AIC", fit.aic, float(results.aic), abs(fit.aic - results.aic),
+                2 * LLF_LIMIT, "nats", "twice the limit of the log-likelihood")
+    )  # fmt: skip
+    return found
+
+
+def _llf(fit: Estimate, theirs: float, second: _SecondOpinion) -> Agreement:
+    """A higher one by them is our failure; a lower one on the same density is theirs: look."""
+    distance = abs(fit.llf - theirs)
+    found = _judged("statsmodels-llf", "log-likelihood", fit.llf, theirs, distance, LLF_LIMIT,
+                    "nats", "half the square of a hundredth of a standard error")  # fmt: skip
+    at_ours = float(fit.problem.rows.weights @ second.pointwise(fit.theta))
+    same_density = abs(at_ours - fit.llf) < LLF_LIMIT
+    if found.outcome is Outcome.FAIL and same_density and theirs < fit.llf:
+        why = "statsmodels' search stopped lower on the same density: it did not arrive"
+        return Agreement(**{**vars(found), "outcome": Outcome.LOOK, "why": why})
+    return found
+
+
+def _judged(
+    code: str, quantity: str, ours: float, theirs: float, distance: float, limit: float, unit: str, why: str
+) -> Agreement:
+    """NaN never passes."""
+    if np.isnan(distance):
+        outcome, why = Outcome.LOOK, "one of the two is not a number"
+    else:
+        outcome = Outcome.PASS if distance <= limit else Outcome.FAIL
+    return Agreement(code, quantity, float(ours), float(theirs), float(distance), limit, unit, outcome, why)
+
+
+def _not_tried(code: str, quantity: str, why: str, outcome: Outcome) -> Agreement:
+    nan = float("nan")
+    return Agreement(code, quantity, nan, nan, nan, nan, "", outcome, why)
+
+
+def _sum_of_rows(fit: Estimate) -> Agreement:
+    """NLL = n x CE: the rows' terms add up to the compiled log-likelihood."""
+    terms = fit.problem.rows.weights * fit.problem.pointwise(fit.theta)
+    total = float(np.sum(terms))
+    scale = float(np.abs(terms).sum())
+    return _judged("sum", "rows add up to the log-likelihood", fit.llf, total,
+                   abs(fit.llf - total) / scale, 1e-12, "relative", "rounding of a sum")  # fmt: skip
+
+
+def _gradient(fit: Estimate) -> Agreement:
+    """The exact gradient against central differences, half a standard error off the optimum."""
+    if not fit.optimum.verdict.regular:
+        why = f"there is no scale to step by: {fit.status}"
+        return _not_tried("gradient", "gradient", why, Outcome.NOT_APPLICABLE)
+    prior = 0.0 if fit.objective == "likelihood" else 1.0
+    scale = 1.0 / np.sqrt(np.diag(fit.optimum.information))
+    place = fit.theta + 0.5 * scale
+    exact = fit.problem.value_and_gradient(place, prior)[1] * scale
+    # Half a nat a standard error: a step of a hundredth balances truncation against rounding.
+    numeric = np.array([
+        (fit.problem.value_and_gradient(place + h, prior)[0]
+         - fit.problem.value_and_gradient(place - h, prior)[0]) / 2e-2
+        for h in np.diag(1e-2 * scale)
+    ])  # fmt: skip
+    worst = int(np.argmax(np.abs(exact - numeric)))
+    scale_of_sum = float(np.abs(fit.problem.pointwise(fit.theta)).sum())
+    limit = GRADIENT_LIMIT + 1e-4 * float(np.abs(exact).max()) + 1e2 * np.finfo(float).eps * scale_of_sum / 2e-2
+    return _judged("gradient", f"gradient in {fit.problem.theta_labels[worst]}", exact[worst],
+                   numeric[worst], abs(exact[worst] - numeric[worst]), limit, "standard errors",
+                   "truncation of central differences, and rounding")  # fmt: skip
+
+
+def _starts(fit: Estimate) -> Agreement:
+    """The optimum was found from more than one start."""
+    values = np.array([start.value for start in fit.optimum.starts])
+    again = int(np.sum(values <= fit.optimum.value + LLF_LIMIT))
+    if not fit.optimum.verdict.regular:
+        return _not_tried("starts", "optimum found twice", f"no optimum: {fit.status}", Outcome.NOT_APPLICABLE)
+    why = f"{again} of {len(values)} starts arrived at the best point"
+    outcome = Outcome.PASS if again > 1 else Outcome.LOOK
+    return Agreement("starts", "starts that arrived", float(again), float(len(values)),
+                     float(len(values) - again), float(len(values) - 2), "starts", outcome, why)  # fmt: skip
+
+
+def _single_precision(fit: Estimate) -> Agreement:
+    names = ", ".join(fit.problem.graph.single_precision[:3])
+    why = (
+        f"numbers held to 7 digits only ({names}): write them as np.float64, or bind a definition "
+        "instead of a ready model"
+    )
+    return _not_tried("precision", "double precision throughout", why, Outcome.LOOK)
+
+
+def _density(fit: Estimate, second: _SecondOpinion) -> Agreement:
+    """The log density of every row at the estimate and at the start, the worst of them."""
+    worst = (0.0, np.nan, np.nan, 0)
+    for theta in (fit.problem.start(), fit.theta):
+        ours, theirs = fit.problem.pointwise(theta), second.pointwise(theta)
+        off = np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1.0)
+        off = np.where(np.isnan(off), np.where(ours == theirs, 0.0, np.nan), off)
+        row = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
+        if not off[row] <= worst[0]:
+            worst = (float(off[row]), float(ours[row]), float(theirs[row]), row)
+    distance, ours_there, theirs_there, row = worst
+    label = fit.problem.rows.labels[row]
+    return _judged("density", f"log density of row {label}", ours_there, theirs_there, distance,
+                   DENSITY_LIMIT, "relative", "two formulae in double precision; the worst row")  # fmt: skip

@@ -1,0 +1,133 @@
+"""A fit on given rows: cross-entropy and its error, calibration, and what may be called KL."""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import xarray as xr
+
+from workbench import density, information
+from workbench.density import Distribution
+from workbench.errors import ModelError
+from workbench.estimate import Estimate
+from workbench.information import Divergence, Mean
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A fit on rows it was not fitted on (or, if `heldout` is false, on its own).
+
+    Lower is better for `nll` and `cross_entropy`. Standard errors respect the declared groups.
+    """
+
+    name: str
+    heldout: bool
+    pointwise: np.ndarray  # NLL of each row, nats, (m,)
+    observed: np.ndarray  # outcome of each row
+    labels: np.ndarray  # the rows' original labels
+    weights: np.ndarray  # frequency weights
+    groups: np.ndarray | None
+    distribution: Distribution  # of each row's outcome, at the estimate
+    conditional: bool  # whether it differs between rows
+    training_nll: float  # NLL per training row, nats
+    seed: int
+
+    @property
+    def nll(self) -> float:
+        """The sum over rows, in nats."""
+        return float(self.weights @ self.pointwise)
+
+    @cached_property
+    def cross_entropy(self) -> Mean:
+        """nll / n: on held-out rows an estimate of H + KL, in nats per row."""
+        return information.mean(self.pointwise, weights=self.weights, groups=self.groups)
+
+    @cached_property
+    def normal_scores(self) -> np.ndarray:
+        """The randomised PIT as standard normal scores, accurate in both tails; SciPy's, (m,)."""
+        below, at = density.just_below(self.observed), self.observed
+        of = self.distribution
+        return information.normal_scores(
+            (density.log_distribution_function(of, below), density.log_distribution_function(of, at)),
+            (density.log_survival_function(of, below), density.log_survival_function(of, at)),
+            np.random.default_rng(self.seed),
+        )
+
+    @cached_property
+    def pit(self) -> np.ndarray:
+        """The randomised probability integral transform: uniform under the model, (m,)."""
+        return information.uniform_scores(self.normal_scores)
+
+    @cached_property
+    def kl(self) -> Divergence:
+        """What may be said of KL(truth || model) from these rows, with its conditions.
+
+        For a model with predictors it is the calibration KL, a lower bound. On the training
+        rows there is none: it would be biased by the fit.
+        """
+        if not self.heldout:
+            return _no_divergence("no KL from the rows the model was fitted on; evaluate held-out rows")
+        if not (self.weights == 1).all():
+            return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
+        label = "calibration KL, a lower bound" if self.conditional else "KL"
+        return information.calibration_divergence(self.normal_scores, groups=self.groups, label=label)
+
+    @cached_property
+    def expected(self) -> np.ndarray:
+        """Expected outcome of each row, (m,)."""
+        return np.broadcast_to(density.mean(self.distribution), self.observed.shape).copy()
+
+    @property
+    def rows_hash(self) -> str:
+        """Identity of the rows: their labels and outcomes, in order; never their predictors."""
+        digest = hashlib.sha256()
+        for label in self.labels:
+            digest.update(f"{label}\0".encode())
+        digest.update(np.ascontiguousarray(self.observed, float).tobytes())
+        digest.update(np.ascontiguousarray(self.weights, float).tobytes())
+        return digest.hexdigest()
+
+    def frequencies(self, values: np.ndarray) -> np.ndarray:
+        """For counts: the share of rows that the model expects at each value."""
+        return density.probabilities(self.distribution, [float(value) for value in values])
+
+
+def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) -> Evaluation:
+    """The fit on the rows of `data`, or on its own training rows where there are none.
+
+    seed
+        Of the randomised PIT. Raises ModelError for a fit without a finite optimum, DataError
+        for rows that do not fit the declaration.
+    """
+    if not np.isfinite(fit.optimum.value):
+        raise ModelError(f"{fit.problem.name} has no finite optimum to evaluate: {fit.optimum.verdict.advice}")
+    problem = fit.problem if data is None else fit.problem.on(data)
+    distribution = problem.distribution(fit.theta)
+    observed = np.asarray(problem.rows.observed, float)
+    if observed.ndim != 1:
+        raise ModelError("rows with several outcomes each cannot be evaluated yet")
+    return Evaluation(
+        name=fit.problem.name,
+        heldout=data is not None,
+        pointwise=-problem.pointwise(fit.theta),
+        observed=observed,
+        labels=np.asarray(problem.rows.labels),
+        weights=problem.rows.weights,
+        groups=problem.rows.groups,
+        distribution=distribution,
+        conditional=_varies(distribution),
+        training_nll=-fit.llf / fit.nobs,
+        seed=seed,
+    )
+
+
+def _varies(distribution: Distribution) -> bool:
+    """Whether any parameter differs between rows."""
+    own = any(np.size(p) > 1 and np.ptp(p, axis=0).max() > 0 for p in distribution.parameters)
+    return own or any(_varies(component) for component in distribution.components)
+
+
+def _no_divergence(reason: str) -> Divergence:
+    nothing = Mean(float("nan"), float("nan"), 0)
+    return Divergence(nothing, "KL", float("nan"), None, reason)

@@ -1,0 +1,312 @@
+"""What a study found: plain data, saved as one JSON and one NetCDF a fit, and loaded again.
+
+Nothing here computes; a page is drawn from these values and from nothing else.
+"""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import xarray as xr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+
+from workbench.errors import StudyError
+from workbench.information import Mean
+
+FORMAT = 1
+JSON_NAME = "findings.json"
+FITS_FOLDER = "fits"
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# JSON has no NaN: a number that cannot be known is null, and a reason stands beside it.
+Number = Annotated[float | None, BeforeValidator(_finite)]
+
+
+class Value(BaseModel):
+    """A frozen record; unknown keys are refused, so that an old page never misreads a new file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Quantity(Value):
+    """A mean with its standard error; `clusters` counts the groups that the error respects."""
+
+    value: Number
+    se: Number
+    count: int
+    unit: str
+    clusters: int | None = None
+
+    @classmethod
+    def of(cls, mean: Mean) -> "Quantity":
+        return cls(
+            value=mean.value, se=mean.se, count=mean.count, unit=mean.unit, clusters=mean.clusters
+        )
+
+    def mean(self) -> Mean:
+        """Back to the number type of information.py; None becomes NaN."""
+        nan = float("nan")
+        return Mean(
+            value=nan if self.value is None else self.value,
+            se=nan if self.se is None else self.se,
+            count=self.count,
+            unit=self.unit,
+            clusters=self.clusters,
+        )
+
+
+class DivergenceFound(Value):
+    """A KL divergence with its conditions; never a number without its label."""
+
+    estimate: Quantity
+    label: str
+    floor: Number
+    p_value: Number
+    reason: str
+
+
+class ParameterFound(Value):
+    """One natural parameter: maximum likelihood, its uncertainty, MAP, and its declaration."""
+
+    label: str
+    prior: str
+    support: str
+    estimate: Number
+    se: Number
+    lower: Number
+    upper: Number
+    se_observed: Number
+    map_estimate: Number
+
+
+class StartFound(Value):
+    """Where one search began and stopped; `value` is the objective in nats."""
+
+    name: str
+    value: Number
+    iterations: int
+
+
+class VerdictFound(Value):
+    """What the best point is, in a word and in a sentence of advice (empty at a minimum)."""
+
+    status: str
+    regular: bool
+    advice: str
+    step: Number  # standard errors left
+    starts: tuple[StartFound, ...]
+
+
+class CheckFound(Value):
+    """One way to disagree, and what came of it: pass, look, fail or n/a."""
+
+    code: str
+    quantity: str
+    ours: Number
+    theirs: Number
+    distance: Number
+    limit: Number
+    unit: str
+    outcome: str
+    why: str
+
+
+class HeldoutFound(Value):
+    """A fit on the held-out rows; cross-entropy in nats per row, lower is better."""
+
+    cross_entropy: Quantity
+    gain: Quantity  # baseline minus this model, paired; above zero is better
+    map_cross_entropy: Number
+    divergence: DivergenceFound
+
+
+class FitFound(Value):
+    """One model of a study, fitted on the training rows."""
+
+    name: str
+    define: str
+    description: str  # first line of the definition's docstring
+    formula: str
+    predictors: dict[str, str]
+    latex: str | None
+    k: int
+    training_nll: float  # sum over training rows, nats
+    training_rows: int
+    aic: Number
+    bic: Number
+    bic_units: str
+    effective_parameters: Number
+    se_kind: str
+    verdict: VerdictFound
+    map_status: str
+    parameters: tuple[ParameterFound, ...]
+    checks: tuple[CheckFound, ...]
+    heldout: HeldoutFound
+    engines: dict[str, str]
+    tree: str  # file name in fits/
+
+    @property
+    def training_nll_per_row(self) -> float:
+        return self.training_nll / self.training_rows
+
+
+class FailedModel(Value):
+    """A model that could not be declared, bound or ranked at all, and why."""
+
+    name: str
+    define: str
+    reason: str
+
+
+class Contender(Value):
+    """One model in the ranking. Differences are paired, on the same held-out rows."""
+
+    name: str
+    cross_entropy: Quantity
+    above_best: Quantity | None  # this model minus the best; None for the best itself
+    separated: bool  # from the best, by `Ranking.limit` standard errors
+    above_competitor: Quantity | None  # a lower bound of this model's KL; None for the competitor
+
+
+class Ranking(Value):
+    """Models in order of held-out cross-entropy, best first; only regular optima are ranked."""
+
+    contenders: tuple[Contender, ...]
+    unranked: dict[str, str]  # name -> why
+    limit: float  # standard errors
+    level: float
+    reference: str
+    competitor: str | None  # lowest training NLL, so chosen before the held-out rows were seen
+    rows: int
+    rows_hash: str
+    flags: tuple[str, ...]
+
+
+class BaselineFound(Value):
+    """The intercept-only model, one for the study, fitted on the training rows."""
+
+    define: str
+    training_nll_per_row: float
+    cross_entropy: Quantity
+
+
+class DataFound(Value):
+    """Where the rows came from and how they were split."""
+
+    file: str
+    source: str
+    notes: tuple[str, ...]
+    sha256: str
+    outcome: str
+    discrete: bool
+    rows: int
+    training_rows: int
+    heldout_rows: int
+    split: str
+    group: str | None
+    groups: int | None
+    training_groups: int | None
+    heldout_groups: int | None
+
+
+class Provenance(Value):
+    """What is needed to make the same page again."""
+
+    command: str
+    created: str
+    seed: int
+    versions: dict[str, str]
+    seconds: float
+
+
+class Findings(Value):
+    """Everything that a page is drawn from. `trees` holds each fit's arrays by model name.
+
+    A tree is ArviZ's container, with a group `heldout` beside the usual ones: `observed, nll,
+    pit, mean` along `row` (row labels as its coordinate, `group` codes where declared) and, for
+    counts, `frequency` along `value`: the share of each count that the model expects.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    format: int = FORMAT
+    title: str
+    question: str
+    data: DataFound
+    fits: tuple[FitFound, ...]
+    failed: tuple[FailedModel, ...]
+    baseline: BaselineFound | None
+    ranking: Ranking | None
+    provenance: Provenance
+    trees: dict[str, xr.DataTree] = {}  # noqa: RUF012 (pydantic copies it)
+
+    def fit(self, name: str) -> FitFound:
+        """The fit of that name."""
+        return next(fit for fit in self.fits if fit.name == name)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `findings.json` and `fits/*.nc`, each whole or not at all; returns the folder."""
+        folder = Path(folder)
+        (folder / FITS_FOLDER).mkdir(parents=True, exist_ok=True)
+        for fit in self.fits:
+            _replace(folder / FITS_FOLDER / fit.tree, lambda path, fit=fit: _write(self.trees[fit.name], path))
+        text = json.dumps(
+            self.model_dump(mode="json", exclude={"trees"}),
+            sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False,
+        )  # fmt: skip
+        _replace(folder / JSON_NAME, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+        return folder
+
+    @classmethod
+    def read(cls, folder: str | Path) -> "Findings":
+        """Load a saved folder. Raises StudyError when there is none, or it is of another format."""
+        folder = Path(folder)
+        path = folder / JSON_NAME
+        if not path.is_file():
+            raise StudyError(f"{folder} holds no {JSON_NAME}; run the study first, then report it")
+        try:
+            found = cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except ValidationError as reason:
+            first = reason.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise StudyError(
+                f"{path} cannot be read ({where}: {first['msg']}); it may come from another "
+                "version of the workbench: run the study again"
+            ) from reason
+        return found.model_copy(
+            update={"trees": {fit.name: _read_tree(folder / FITS_FOLDER / fit.tree) for fit in found.fits}}
+        )
+
+
+def _read_tree(path: Path) -> xr.DataTree:
+    if not path.is_file():
+        raise StudyError(f"{path} is missing; run the study again")
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        loaded: xr.DataTree = tree.load()
+    return loaded
+
+
+def _write(tree: xr.DataTree, path: Path) -> None:
+    tree.to_netcdf(path, engine="h5netcdf")
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> None:
+    """Written beside, flushed to the disk, then renamed: a reader never sees half a file."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    os.close(handle)
+    try:
+        write(Path(name))
+        with open(name, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+

@@ -1,0 +1,48 @@
+"""Cross-entropy, entropy and KL divergence from rows: arrays in, numbers with their errors out.
+
+Everything is in nats per row. A cross-entropy is the `mean` of the rows' negative log densities,
+a comparison of two models the `mean` of their rowwise differences; both need nothing more.
+"""
+
+from workbench.information.averages import (
+    Mean,
+    bits,
+    effective_units,
+    mean,
+    simultaneous_z,
+)
+from workbench.information.calibration import (
+    calibration_divergence,
+    normal_scores,
+    pit_band,
+    pit_histogram_divergence,
+    probability_integral_transform,
+    uniform_scores,
+)
+from workbench.information.divergence import Divergence, kl_discrete
+from workbench.information.entropy import (
+    entropy_chao_wang_jost,
+    entropy_miller_madow,
+    entropy_nearest_neighbour,
+    entropy_plugin,
+)
+
+__all__ = [
+    "Divergence",
+    "Mean",
+    "bits",
+    "calibration_divergence",
+    "effective_units",
+    "entropy_chao_wang_jost",
+    "entropy_miller_madow",
+    "entropy_nearest_neighbour",
+    "entropy_plugin",
+    "kl_discrete",
+    "mean",
+    "normal_scores",
+    "pit_band",
+    "pit_histogram_divergence",
+    "probability_integral_transform",
+    "simultaneous_z",
+    "uniform_scores",
+]

@@ -1,0 +1,116 @@
+"""A mean over rows with its standard error, for independent rows and for rows in groups."""
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from workbench.errors import DataError
+
+type Array = npt.NDArray[np.float64]
+type Codes = npt.NDArray[np.integer[Any]]
+
+FEW_UNITS = 40  # independent units below which Student's t replaces the normal quantile
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over `count` rows; `se` is NaN where the rows cannot tell it.
+
+    `clusters` is the number of groups that `se` takes for its independent units, None where
+    the rows themselves are.
+    """
+
+    value: float
+    se: float
+    count: int
+    unit: str = "nats per row"
+    clusters: int | None = None
+
+    @property
+    def bits(self) -> "Mean":
+        """The same mean in bits."""
+        if "nats" not in self.unit:
+            raise DataError(f"a mean in {self.unit} has no value in bits: only nats convert")
+        unit = self.unit.replace("nats", "bits")
+        return replace(self, value=bits(self.value), se=bits(self.se), unit=unit)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Two-sided limits; Student's t with one degree of freedom less than units if few."""
+        units = self.count if self.clusters is None else self.clusters
+        tail = (1 - level) / 2
+        if math.isnan(self.se):
+            return math.nan, math.nan
+        quantile = stats.t.isf(tail, units - 1) if units < FEW_UNITS else stats.norm.isf(tail)
+        return self.value - quantile * self.se, self.value + quantile * self.se
+
+
+def mean(
+    values: npt.ArrayLike,
+    *,
+    weights: npt.ArrayLike | None = None,
+    groups: npt.ArrayLike | None = None,
+    unit: str = "nats per row",
+) -> Mean:
+    """Mean of the rows' values, with frequency weights; one unit of `groups` is one draw.
+
+    A weight of 3 says that three independent rows had this value (of the same group, if there
+    are groups). The standard error of grouped rows is the cluster-robust one.
+    """
+    v, w, codes = _checked(values, weights, groups)
+    total = w.sum()
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, and says so itself
+        value = float((w * v).sum() / total)
+    clusters = None if codes is None else int(codes.max()) + 1
+    se = _standard_error(v - value, w, codes) if np.isfinite(value) else math.nan
+    return Mean(value, se, round(total), unit, clusters)
+
+
+def effective_units(groups: npt.ArrayLike) -> float:
+    """How many groups of equal size would average as well as these: n² / Σ n_g² (Kish)."""
+    sizes = np.unique(np.asarray(groups), return_counts=True)[1].astype(float)
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
+
+
+def simultaneous_z(rivals: int, level: float = 0.95) -> float:
+    """Normal quantile for two-sided limits on `rivals` means at once (Bonferroni)."""
+    return float(stats.norm.isf((1 - level) / (2 * rivals)))
+
+
+def bits(nats: float) -> float:
+    """Nats in bits."""
+    return nats / math.log(2)
+
+
+def _standard_error(deviations: Array, weights: Array, codes: Codes | None) -> float:
+    total = weights.sum()
+    if codes is None:
+        units, squares = float(total), (weights * deviations**2).sum()
+    else:
+        sums = np.bincount(codes, weights * deviations)
+        units, squares = float(sums.size), (sums**2).sum()
+    if units <= 1:
+        return math.nan
+    return float(np.sqrt(units / (units - 1) * squares) / total)
+
+
+def _checked(
+    values: npt.ArrayLike, weights: npt.ArrayLike | None, groups: npt.ArrayLike | None
+) -> tuple[Array, Array, Codes | None]:
+    """Values, weights and dense group codes of the rows whose weight is not zero."""
+    v = np.asarray(values, float)
+    w = np.ones(v.shape) if weights is None else np.asarray(weights, float)
+    codes = None if groups is None else np.asarray(groups)
+    for name, array in (("weights", w), ("groups", codes)):
+        if array is not None and array.shape != v.shape:
+            raise DataError(f"{name} have shape {array.shape}, the values {v.shape}: one a row")
+    if v.ndim != 1 or not (np.isfinite(w) & (w >= 0)).all():
+        raise DataError("a mean needs one value a row, and weights that are finite and not below 0")
+    keep = w > 0
+    if not keep.any():
+        raise DataError("a mean needs at least one row with a weight above 0")
+    dense = None if codes is None else np.unique(codes[keep], return_inverse=True)[1]
+    return v[keep], w[keep], dense
