@@ -15,11 +15,7 @@ from typing import Any, overload
 import numpy as np
 import pandas as pd
 from statsmodels.base.model import GenericLikelihoodModel
-from statsmodels.tools.sm_exceptions import (
-    ConvergenceWarning,
-    HessianInversionWarning,
-    ModelWarning,
-)
+from statsmodels.tools.sm_exceptions import ModelWarning
 
 from workbench import density
 from workbench.density import Distribution
@@ -161,9 +157,9 @@ class _Model(GenericLikelihoodModel):  # type: ignore[misc]
     def __init__(
         self,
         rows: Callable[[np.ndarray], np.ndarray],
+        names: Sequence[str],
         observed: np.ndarray,
         weights: np.ndarray,
-        names: Sequence[str],
         deadline: float,
         clock: Callable[[], float],
     ) -> None:
@@ -185,50 +181,49 @@ def _statsmodels(
     """Its results on the natural scale, or None and why.
 
     It searches over theta, where no step can leave the support; then the natural-scale model,
-    started at what it found itself, gives the estimates and its own numerical Hessian.
+    started at what it found itself, gives the estimates and its own numerical Hessian. Where
+    that leaves a slope, it searches on from Nelder and Mead's point.
     """
-    problem, rows = fit.problem, fit.problem.rows
+    problem, weights = fit.problem, fit.problem.rows.weights
     if len(problem.labels) != len(problem.theta_labels):
         return None, "natural parameters that are tied to each other (a simplex) have no such fit yet"
+    clocked = (second.observed, weights, deadline, clock)
+    free = _Model(second.pointwise, problem.theta_labels, *clocked)
+    natural = _Model(second.of_natural, problem.labels, *clocked)
     begin = problem.data_start()
-    begin = problem.start() if begin is None else begin
+    theta = problem.start() if begin is None else begin
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             # Its flags and warnings are not what is judged (it warns of converged fits too).
-            for category in (ConvergenceWarning, HessianInversionWarning, ModelWarning, RuntimeWarning, UserWarning):
+            for category in (ModelWarning, RuntimeWarning, UserWarning):
                 warnings.simplefilter("ignore", category)
-            free = _Model(second.pointwise, second.observed, rows.weights, problem.theta_labels, deadline, clock)
-            found = _searched(free, begin)
-            natural = _Model(second.of_natural, second.observed, rows.weights, problem.labels, deadline, clock)
-            return natural.fit(
-                start_params=problem.natural(found), method="bfgs", maxiter=0, disp=0
-            ), ""  # fmt: skip
+            for methods in (("bfgs",), ("nm", "bfgs")):
+                for method in methods:
+                    theta = _searched(free, theta, method)
+                results = natural.fit(
+                    start_params=problem.natural(theta), method="bfgs", maxiter=0, disp=0
+                )
+                if _arrived(natural, results):
+                    break
     except _OutOfTime:
         return None, "statsmodels ran out of its time budget; give [checks] budget more seconds"
+    return results, ""
 
 
-def _searched(model: _Model, begin: np.ndarray) -> np.ndarray:
-    """BFGS from the start; where that leaves a slope, Nelder-Mead's point and BFGS again."""
-    params = begin
-    for method, options in (
-        ("bfgs", {"gtol": 1e-8, "maxiter": 1000}),
-        ("nm", {"maxiter": 2000}),
-        ("bfgs", {"gtol": 1e-8, "maxiter": 1000}),
-    ):
-        results = model.fit(start_params=params, method=method, disp=0, skip_hessian=True, **options)
-        params = np.asarray(results.params, float)
-        if method == "bfgs" and _arrived(model, params):
-            break
-    return params
+def _searched(model: _Model, begin: np.ndarray, method: str) -> np.ndarray:
+    # gtol is per row, as statsmodels divides the log-likelihood by their number.
+    options = {"gtol": 1e-8, "maxiter": 1000} if method == "bfgs" else {"maxiter": 2000}
+    found = model.fit(start_params=begin, method=method, disp=0, skip_hessian=True, **options)
+    return np.asarray(found.params, float)
 
 
-def _arrived(model: _Model, params: np.ndarray) -> bool:
+def _arrived(model: _Model, results: Any) -> bool:
     """Whether its own numerical derivatives leave less than the limit to go, by a Newton step."""
-    score, hessian = model.score(params), model.hessian(params)
-    if not (np.isfinite(score).all() and np.isfinite(hessian).all()):
+    score = np.asarray(model.score(np.asarray(results.params, float)))
+    covariance = results.normalized_cov_params
+    if covariance is None or not np.isfinite(score).all():
         return False
-    step = np.linalg.lstsq(hessian, score, rcond=None)[0]
-    return bool(0.5 * abs(score @ step) < LLF_LIMIT)
+    return bool(0.5 * abs(score @ np.asarray(covariance) @ score) < LLF_LIMIT)
 
 
 def _compared(fit: Estimate, results: Any, second: _SecondOpinion) -> list[Agreement]:

@@ -6,6 +6,7 @@ differ from each other without colour too. No figure touches pyplot, nor any glo
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ INK, MUTED, RULE, FILL, PAPER = "#1b1d20", "#5a6068", "#dfe3e8", "#cfd4da", "#ff
 SERIES = ("#0b5fa5", "#b8430e", "#08775a", "#7c459c", "#826200", "#a92a5c", "#3d5566", "#006b7d")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
 LINES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)))
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 10,
@@ -127,11 +128,10 @@ def count_frequencies(
     axes.bar(places, shares, width=0.86, color=FILL)
     handles: list[Artist] = [Line2D([], [], color=FILL, linewidth=8)]
     for row, share in enumerate(expected.values()):
-        look = {"color": _colour(row), "marker": _marker(row), "linestyle": _line(row)}
-        drawn = axes.plot(places, np.asarray(share, float), linewidth=1.3, markersize=4.2, **look)
-        handles += drawn
+        handles += axes.plot(places, np.asarray(share, float), color=_colour(row), linewidth=1.3,
+                             marker=_marker(row), linestyle=_line(row), markersize=4.2)  # fmt: skip
     axes.set_yscale("function", functions=(_root, np.square))
-    highest = max(shares.max(), *(np.max(share) for share in expected.values()))
+    highest = max(np.max(np.asarray(share, float)) for share in (shares, *expected.values()))
     axes.set_ylim(0, 1.06 * highest)
     ticks = [tick for tick in (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1) if tick <= highest]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -1,0 +1,152 @@
+"""The commands, thin: arguments in, a path or one JSON document out, and an exit code.
+
+Codes: 0 done; 1 a check reached --fail-on; 2 usage, study file or data; 3 environment; 4 a model
+could not be fitted; 130 interrupted. Imports wait inside the commands, so that --help is quick.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.findings import Findings
+
+CHECK_FAILED, MISUSE, ENVIRONMENT, NOT_FITTED, INTERRUPTED = 1, 2, 3, 4, 130
+# Outcomes of a check that count as reached, by --fail-on.
+REACHED = {"fail": ("fail",), "look": ("fail", "look"), "never": ()}
+
+Note = Callable[[str], None]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="likelihood-workbench", prog_name="workbench")
+def commands() -> None:
+    """One PyMC declaration: maximum likelihood and MAP, checked against statsmodels, and related
+    to cross-entropy and KL divergence on held-out rows."""
+
+
+@commands.command()
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the page.  [default: out/ beside the study]")  # fmt: skip
+@click.option("--fail-on", type=click.Choice(sorted(REACHED)), default="fail", show_default=True, help="Outcome of a check that makes the exit code 1.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead of the page's path.")  # fmt: skip
+def run(study: Path, out: Path | None, fail_on: str, as_json: bool) -> None:
+    """Fit, check and compare the models of a STUDY file, and write its page."""
+    with _progress() as note:
+        note("Loading PyMC")
+        from workbench.report import write_pages
+        from workbench.study import Study
+
+        found = Study.read(study).run(
+            note=note,
+            command=f"wb run {study}",
+            created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        )
+        folder = found.save(out or study.parent / "out")
+        note("Drawing the page")
+        page = write_pages(found, folder)
+    click.echo(_json(found) if as_json else str(page))
+    _summarise(found)
+    sys.exit(_exit_code(found, fail_on))
+
+
+@commands.command()
+@click.argument("study", type=click.Path(path_type=Path))
+def validate(study: Path) -> None:
+    """Read a STUDY file, its data and its models, and bind them; fit nothing."""
+    with _progress() as note:
+        note("Loading PyMC")
+        from workbench.study import Study
+
+        read = Study.read(study)
+        note("Reading the data and binding the models")
+        mistakes = read.validate_all()
+    for mistake in mistakes:
+        click.echo(mistake, err=True)
+    if mistakes:
+        sys.exit(MISUSE)
+    click.echo(f"{study}: {len(read.models)} models, nothing to complain of")
+
+
+@commands.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def report(folder: Path) -> None:
+    """Draw the page of a FOLDER of findings again; needs no PyMC and fits nothing."""
+    from workbench.findings import Findings
+    from workbench.report import write_pages
+
+    click.echo(str(write_pages(Findings.read(folder), folder)))
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one sentence on stderr, never a traceback."""
+    try:
+        commands.main(prog_name="workbench", standalone_mode=False)
+    except WorkbenchError as mistake:
+        click.echo(f"Error: {mistake}", err=True)
+        sys.exit(MISUSE)
+    except click.ClickException as mistake:
+        mistake.show()
+        sys.exit(MISUSE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        sys.exit(INTERRUPTED)
+    except ModuleNotFoundError as missing:
+        click.echo(f"Error: the package '{missing.name}' is not installed; set up again", err=True)
+        sys.exit(ENVIRONMENT)
+    except OSError as reason:
+        click.echo(f"Error: {reason.strerror or reason}: {reason.filename or ''}", err=True)
+        sys.exit(ENVIRONMENT)
+
+
+@contextmanager
+def _progress() -> Iterator[Note]:
+    """Steps on stderr: a spinner on a terminal, plain lines elsewhere."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda message: click.echo(message, err=True)
+        return
+    with console.status("") as status:
+
+        def note(message: str) -> None:
+            status.update(message)
+
+        yield note
+
+
+def _json(found: "Findings") -> str:
+    content = found.model_dump(mode="json", exclude={"trees"})
+    return json.dumps(content, sort_keys=True, ensure_ascii=False)
+
+
+def _summarise(found: "Findings") -> None:
+    """What came out, in a few lines on stderr."""
+    if found.ranking:
+        for contender in found.ranking.contenders:
+            mean = contender.cross_entropy.mean()
+            click.echo(
+                f"  {contender.name}: held-out cross-entropy {mean.value:.3f} ± {mean.se:.3f} nats per row",
+                err=True,
+            )
+        for name, why in found.ranking.unranked.items():
+            click.echo(f"  {name}: not ranked, {why}", err=True)
+    for failure in found.failed:
+        click.echo(f"  {failure.name}: {failure.reason}", err=True)
+
+
+def _exit_code(found: "Findings", fail_on: str) -> int:
+    if found.failed or not all(fit.verdict.regular for fit in found.fits):
+        return NOT_FITTED
+    reached = REACHED[fail_on]
+    outcomes = {check.outcome for fit in found.fits for check in fit.checks}
+    return CHECK_FAILED if outcomes & set(reached) else 0

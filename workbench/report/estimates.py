@@ -1,0 +1,183 @@
+"""Tables of the fits themselves: parameters, statsmodels, checks, optima, declarations."""
+
+from workbench.findings import CheckFound, Findings, FitFound
+from workbench.report.formulas import mathml
+from workbench.report.layout import NONE, Cell, Row, Table, cells, columns, enumeration, status
+from workbench.report.numbers import UNKNOWN, decimals, number, plus_minus, to_error
+
+SHIFT_SHOWN = 0.1  # standard errors by which the prior must move an estimate to be worth a line
+
+
+def parameter_table(findings: Findings) -> Table:
+    """Parameters side by side; empty where a model has no such parameter."""
+    found = [{one.label: one for one in fit.parameters} for fit in findings.fits]
+    labels = list(dict.fromkeys(label for parameters in found for label in parameters))
+    rows = []
+    for label in labels:
+        shown = [Cell(label)]
+        for parameters in found:
+            one = parameters.get(label)
+            if one is None:
+                shown.append(Cell(NONE))
+                continue
+            shift = _shift(one.map_estimate, one.estimate, one.se)
+            error = UNKNOWN if one.se is None else plus_minus(one.estimate, one.se)
+            error = error.partition("±")[2].strip() or error
+            moved = "" if shift is None or abs(shift) < SHIFT_SHOWN else _moved(shift)
+            shown.append(Cell(to_error(one.estimate, one.se), f"± {error}{moved}"))
+        rows.append(Row(tuple(shown)))
+    rows.append(Row(cells("Largest shift by the prior", *map(_largest_shift, findings.fits))))
+    kinds = enumeration(sorted({fit.se_kind for fit in findings.fits})) if found else ""
+    caption = (
+        f"Maximum likelihood, beneath it one standard error ({kinds}). MAP: how far the prior "
+        f"moves the estimate, in standard errors, where that is {SHIFT_SHOWN} or more."
+    )
+    heading = columns("Parameter", *(fit.name for fit in findings.fits))
+    return Table("table-parameters", "Parameters side by side", caption, heading, tuple(rows))
+
+
+def statsmodels_table(findings: Findings) -> Table:
+    """Quantity by model: the distance to statsmodels in its unit, and what came of it."""
+    found = [
+        {(check.quantity, _allowed(check)): check for check in fit.checks if _by_statsmodels(check)}
+        for fit in findings.fits
+    ]
+    keys = dict.fromkeys(key for checks in found for key in checks)
+    rows = tuple(
+        Row((Cell(*key), *(_distance(checks.get(key)) for checks in found))) for key in keys
+    )
+    caption = (
+        "Distance between this workbench and statsmodels' GenericLikelihoodModel, which is given "
+        "SciPy's density, starts where the model starts, and differentiates numerically. Beneath "
+        "each quantity stands the distance that is allowed, and its unit."
+    )
+    heading = columns("Quantity", *(fit.name for fit in findings.fits))
+    return Table("table-statsmodels", "Distance to statsmodels", caption, heading, rows)
+
+
+def check_table(findings: Findings, *outcomes: str) -> Table:
+    """The checks with these outcomes, worst first."""
+    found = [
+        (fit, check)
+        for outcome in outcomes
+        for fit in findings.fits
+        for check in fit.checks
+        if check.outcome == outcome
+    ]
+    rows = tuple(
+        Row(
+            (
+                Cell(check.quantity, check.code), Cell(fit.name), status(check.outcome),
+                Cell(_value(check.ours)), Cell(_value(check.theirs)),
+                Cell(_value(check.distance), check.unit), Cell(_value(check.limit)),
+                Cell(check.why or NONE),
+            )
+        )
+        for fit, check in found
+    )  # fmt: skip
+    heading = columns("Check", "Model", "Outcome", "Ours", "Theirs", "Distance", "Allowed", "Why",
+                      text=("Model", "Outcome", "Why"))  # fmt: skip
+    name = "-".join(outcomes).replace("/", "")
+    title = f"{len(rows)} {enumeration(outcomes)}"
+    return Table(f"table-{name}", title, "", heading, rows)
+
+
+def optimum_table(findings: Findings) -> Table:
+    """The verdict on each search."""
+    rows = tuple(
+        Row(
+            cells(
+                fit.name, optimum(fit), number(fit.verdict.step, 2), str(len(fit.verdict.starts)),
+                fit.map_status, enumeration(list(fit.engines.values())) if fit.engines else NONE,
+                fit.verdict.advice or NONE,
+            )
+        )
+        for fit in findings.fits
+    )  # fmt: skip
+    heading = columns("Model", "Optimum", "Step left, SE", "Starts", "MAP", "Engine", "Advice",
+                      text=("Optimum", "MAP", "Engine", "Advice"))  # fmt: skip
+    caption = "What the search found, and how far the next Newton step would go."
+    return Table("table-optimum", "The optimum of each model", caption, heading, rows)
+
+
+def declaration_table(findings: Findings) -> Table:
+    """What differs between the declarations, and only that."""
+    declared = [_declared(fit) for fit in findings.fits]
+    keys = dict.fromkeys(key for one in declared for key in one)
+    rows = tuple(
+        Row(cells(key, *(one.get(key, NONE) for one in declared)))
+        for key in keys
+        if len({one.get(key) for one in declared}) > 1
+    )
+    names = [fit.name for fit in findings.fits]
+    heading = columns("Part", *names, text=tuple(names))
+    return Table("table-declarations", "What differs", "", heading, rows)
+
+
+def shared_declaration(findings: Findings) -> list[tuple[str, str]]:
+    """What all declarations have in common, said once."""
+    declared = [_declared(fit) for fit in findings.fits]
+    shared = set.intersection(*(set(one.items()) for one in declared)) if declared else set()
+    return [item for item in declared[0].items() if item in shared] if declared else []
+
+
+def formulas(findings: Findings) -> list[Cell]:
+    """Each model's density as MathML, or its LaTeX as it stands where that cannot be read."""
+    return [
+        Cell(fit.name, note=fit.latex, formula=mathml(fit.latex))
+        for fit in findings.fits
+        if fit.latex
+    ]
+
+
+def optimum(fit: FitFound) -> Cell:
+    """The verdict in its colour."""
+    return status("pass" if fit.verdict.regular else "look", fit.verdict.status)
+
+
+def _declared(fit: FitFound) -> dict[str, str]:
+    """The parts of a declaration by name; priors by the parameter's name without coordinates."""
+    priors: dict[str, str] = {}
+    for one in fit.parameters:
+        priors.setdefault(one.label.partition("[")[0], f"{one.prior}, {one.support}")
+    return (
+        {"Definition": fit.define, "In words": fit.description, "Formula": fit.formula}
+        | {f"Formula of {name}": formula for name, formula in fit.predictors.items()}
+        | {f"Prior of {name}": prior for name, prior in priors.items()}
+    )
+
+
+def _shift(moved: float | None, estimate: float | None, se: float | None) -> float | None:
+    if moved is None or estimate is None or not se:
+        return None
+    return (moved - estimate) / se
+
+
+def _moved(shift: float) -> str:
+    return f", MAP {decimals(shift, 1) if shift < 0 else '+' + decimals(shift, 1)}"
+
+
+def _largest_shift(fit: FitFound) -> str:
+    shifts = [_shift(one.map_estimate, one.estimate, one.se) for one in fit.parameters]
+    known = [abs(shift) for shift in shifts if shift is not None]
+    return f"{number(max(known), 2)} SE" if known else UNKNOWN
+
+
+def _by_statsmodels(check: CheckFound) -> bool:
+    return check.code.startswith("statsmodels")
+
+
+def _allowed(check: CheckFound) -> str:
+    return check.unit if check.limit is None else f"{number(check.limit, 2)} {check.unit}"
+
+
+def _distance(check: CheckFound | None) -> Cell:
+    if check is None:
+        return Cell(NONE)
+    if check.distance is None:
+        return status(check.outcome)
+    return status(check.outcome, number(check.distance, 2))
+
+
+def _value(value: float | None) -> str:
+    return NONE if value is None else number(value, 6)

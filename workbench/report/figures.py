@@ -1,0 +1,262 @@
+"""The figures of a comparison with their words; what is seen in each is computed, not claimed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+from matplotlib.figure import Figure
+
+from workbench import information, plots
+from workbench.findings import Findings, Ranking
+from workbench.report.drawing import inline_svg
+from workbench.report.layout import Cell, Row, Shown, Table, cells, columns, enumeration
+from workbench.report.numbers import decimals, number, plus_minus, quantity, ratio, whole
+
+type Array = npt.NDArray[np.float64]
+
+COVERED = 0.99  # share of the held-out rows whose counts get a bar of their own
+MOST_BARS = 24
+DECIDING = 10  # rows in the table of those that decide
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models on the same held-out rows: `best` and the `other` it is set against."""
+
+    best: str
+    other: str
+    best_loss: Array
+    other_loss: Array
+
+    @property
+    def difference(self) -> Array:
+        """Loss of the other less that of the best, row by row; above zero the best is better."""
+        return self.other_loss - self.best_loss
+
+
+def heldout_rows(findings: Findings, name: str) -> xr.Dataset:
+    """The held-out rows under one model: observed, nll, pit, mean and the rest."""
+    return findings.trees[name].children["heldout"].to_dataset()
+
+
+def pair(findings: Findings, ranking: Ranking) -> Pair:
+    """The best model against the reference; against the second best if it is the reference."""
+    names = [one.name for one in ranking.contenders]
+    other = ranking.reference if ranking.reference in names[1:] else names[1]
+    losses = (heldout_rows(findings, name)["nll"].values for name in (names[0], other))
+    return Pair(names[0], other, *losses)
+
+
+def difference_figure(ranking: Ranking) -> Shown:
+    """Each rival's cross-entropy above the best, with simultaneous limits."""
+    gaps = [one.above_best for one in ranking.contenders]
+    names = [one.name for one in ranking.contenders]
+    values = [0.0 if gap is None else _known(gap.value) for gap in gaps]
+    errors = [0.0 if gap is None else _known(gap.se) for gap in gaps]
+    rivals = ranking.contenders[1:]
+    apart = [
+        f"{one.name} is {decimals(ratio(one.above_best), 1)} standard errors away"
+        for one in rivals
+        if one.separated
+    ]
+    near = [one.name for one in rivals if not one.separated]
+    verb = "stays" if len(near) == 1 else "stay"
+    clear = [f"{enumeration(near)} {verb} within reach of zero"] if near else []
+    return _shown(
+        "figure-difference",
+        "Cross-entropy above the best model",
+        plots.difference_intervals(names, values, errors, ranking.limit),
+        f"how much worse each model predicts the same rows than {names[0]}; the whiskers reach "
+        f"{ranking.limit:.2f} standard errors to either side, which holds for all rivals at once.",
+        "whiskers that stay clear of zero: those models are separated from the best.",
+        "; ".join([*clear, *apart]) + ".",
+    )
+
+
+def chain_figure(findings: Findings, ranking: Ranking) -> Shown:
+    """Training NLL per row and held-out cross-entropy on one axis, with the baseline."""
+    fits = [findings.fit(one.name) for one in ranking.contenders]
+    heldout = [_known(fit.heldout.cross_entropy.value) for fit in fits]
+    training = [fit.training_nll_per_row for fit in fits]
+    baseline = findings.baseline.cross_entropy.value if findings.baseline else None
+    optimism = np.subtract(heldout, training)
+    gain = fits[0].heldout.gain
+    gained = f"{fits[0].name} gains {quantity(gain)} nats per row over the baseline; " * bool(
+        findings.baseline
+    )
+    worst = int(np.nanargmax(optimism))
+    return _shown(
+        "figure-chain",
+        "Training NLL, held-out cross-entropy, and the gain over the baseline",
+        plots.training_and_heldout([fit.name for fit in fits], training, heldout, baseline),
+        "each model's average loss on the rows it was fitted to and on rows it never saw. The "
+        "bar is what its predictors and its shape gain over the baseline; the entropy, where the "
+        "bars would end under the truth, is not known.",
+        "long bars; a hollow mark far to the left of the filled one means overfitting, to its "
+        "right that the held-out rows are the easier ones.",
+        f"{gained}held-out CE exceeds training NLL per row by at most "
+        f"{decimals(float(optimism[worst]), 4)} ({fits[worst].name}), "
+        f"by {decimals(float(np.nanmin(optimism)), 4)} at least.",
+    )
+
+
+def frequency_figure(findings: Findings, names: list[str]) -> Shown:
+    """Observed shares of counts against those each model expects; the tail in one bar."""
+    rows = heldout_rows(findings, names[0])
+    observed = np.asarray(rows["observed"].values, int)
+    values = np.asarray(rows["value"].values, int)
+    last = min(int(np.quantile(observed, COVERED)) + 1, MOST_BARS, int(values.max()))
+    shares = np.bincount(np.minimum(observed, last), minlength=last + 1) / observed.size
+    expected = {name: _pooled(heldout_rows(findings, name), last) for name in names}
+    labels = [str(value) for value in range(last)] + [f"{last}+"]
+    off = {name: np.abs(shares - share) for name, share in expected.items()}
+    order = sorted(names, key=lambda name: float(off[name].sum()))
+    told = enumeration([f"{name} {decimals(50 * float(off[name].sum()), 1)} %" for name in order])
+    worst = order[-1]
+    at = int(off[worst].argmax())
+    return _shown(
+        "figure-frequency",
+        "Held-out counts and what each model expects",
+        plots.count_frequencies(labels, shares, expected),
+        "the share of held-out rows at each count (bars) and the share that each model expects "
+        f"(marks), on a square-root scale; {last}+ takes in all larger counts.",
+        "marks at the height of the bars, at zero and in the tail above all. A model may have "
+        "the shares right and still give them to the wrong rows.",
+        f"the share of rows that would have to move to match is {told}. {worst} is furthest off "
+        f"at {labels[at]}: {number(float(shares[at]), 2)} observed, "
+        f"{number(float(expected[worst][at]), 2)} expected.",
+    )
+
+
+def pit_figure(findings: Findings, names: list[str]) -> Shown:
+    """The ECDF of each model's randomised PIT less the uniform one."""
+    pits = {name: heldout_rows(findings, name)["pit"].values for name in names}
+    rows = heldout_rows(findings, names[0])
+    grouped = "group" in rows.data_vars
+    units = (
+        information.effective_units(rows["group"].values) if grouped else float(rows["pit"].size)
+    )
+    band = information.pit_band(units)
+    reach = {name: _distance_from_uniform(pit) for name, pit in pits.items()}
+    kind = (
+        f"; it is as wide as {whole(int(units))} independent rows allow, the effective number of "
+        "groups, which is conservative"
+    ) * grouped
+    return _shown(
+        "figure-pit",
+        "Calibration: distribution of the PIT less uniform",
+        plots.pit_difference(pits, band),
+        "how often what was observed fell below each predicted probability, less how often it "
+        f"should have. The band holds a perfect model's whole curve in 95 % of samples{kind}.",
+        "curves inside the band. High on the left and low on the right: more small and more "
+        "large counts than predicted (too narrow); the other way round: too wide.",
+        _leaving(reach, band),
+    )
+
+
+def loss_figure(found: Pair) -> Shown:
+    """Row by row: the loss of one model against that of the other."""
+    better = float((found.difference > 0).mean())
+    return _shown(
+        "figure-loss",
+        f"Loss of each row: {found.best} against {found.other}",
+        plots.loss_against_loss(found.other_loss, found.best_loss, found.other, found.best),
+        f"the loss of each held-out row under {found.other} (across) and under {found.best} (up), "
+        "binned; larger squares hold more rows, each size at most twice as many as the one before. "
+        "The scale is linear below one nat and logarithmic beyond.",
+        f"where the rows lie off the dashed line: below it {found.best} loses less.",
+        f"{found.best} loses less on {better:.0%} of the rows. The largest loss of a row is "
+        f"{number(float(found.best_loss.max()), 3)} nats under {found.best} and "
+        f"{number(float(found.other_loss.max()), 3)} under {found.other}.",
+    )
+
+
+def cumulative_figure(found: Pair) -> Shown:
+    """How many rows make the difference."""
+    d = found.difference
+    extreme = np.argsort(-np.abs(d))[:DECIDING]
+    rest = (d.sum() - d[extreme].sum()) / d.size
+    whole_error = information.mean(d).se
+    turned = ": they turn its sign" if rest * d.mean() < 0 else ""
+    return _shown(
+        "figure-cumulative",
+        "How many rows make the difference",
+        plots.cumulative_difference(d),
+        f"the loss of {found.other} less that of {found.best}, summed over the rows that differ "
+        "most, then over the others, divided by the number of all rows; at the right it is ΔCE, "
+        "the dashed line.",
+        "a curve that rises late: many rows agree. One that jumps early and then falls back is "
+        "decided by few rows, which the table below names.",
+        f"without the {min(DECIDING, d.size)} rows that differ most ΔCE would be "
+        f"{plus_minus(float(rest), whole_error).partition(' ±')[0]} instead of "
+        f"{plus_minus(float(d.mean()), whole_error).partition(' ±')[0]} nats per row{turned}.",
+    )
+
+
+def deciding_table(findings: Findings, found: Pair) -> Table:
+    """The held-out rows on which the two models differ most."""
+    best, other = (heldout_rows(findings, name) for name in (found.best, found.other))
+    d = found.difference
+    rows = []
+    for at in np.argsort(-np.abs(d), kind="stable")[:DECIDING]:
+        numbers = (best["observed"], best["mean"], other["mean"])
+        losses = (found.best_loss[at], found.other_loss[at], d[at])
+        rows.append(
+            Row(
+                cells(
+                    str(best["row"].values[at]),
+                    *(number(float(value.values[at]), 3) for value in numbers),
+                    *(Cell(decimals(float(loss), 2)) for loss in losses),
+                )
+            )
+        )
+    caption = (
+        f"Nats; a difference above zero speaks for {found.best}. Share of ΔCE: the ten rows "
+        f"together make {decimals(100 * _share(d), 0)} % of it."
+    )
+    heading = columns("Row", findings.data.outcome, f"mean, {found.best}", f"mean, {found.other}",
+                      f"NLL, {found.best}", f"NLL, {found.other}", "difference")  # fmt: skip
+    title = f"The rows that decide between {found.best} and {found.other}"
+    return Table("table-deciding", title, caption, heading, tuple(rows))
+
+
+def _shown(
+    identifier: str, title: str, figure: Figure, shows: str, look_for: str, here: str
+) -> Shown:
+    svg = inline_svg(figure, identifier, title, f"Shows {shows} Here {here}")
+    return Shown(identifier, title, shows, look_for, here, svg)
+
+
+def _known(value: float | None) -> float:
+    return NAN if value is None else value
+
+
+def _pooled(rows: xr.Dataset, last: int) -> Array:
+    """Expected shares below `last`, and in one cell all that is left of the probability."""
+    below = np.asarray(rows["frequency"].values, float)[:last]
+    return np.append(below, max(0.0, 1 - below.sum()))
+
+
+def _distance_from_uniform(pit: Array) -> float:
+    """Kolmogorov's statistic: the largest distance of the ECDF from the diagonal."""
+    ordered = np.sort(pit)
+    steps = np.arange(ordered.size + 1) / ordered.size
+    return float(max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max()))
+
+
+def _leaving(reach: dict[str, float], band: float) -> str:
+    outside = [f"{name} ({number(most, 2)})" for name, most in reach.items() if most > band]
+    inside = [f"{name} ({number(most, 2)})" for name, most in reach.items() if most <= band]
+    said = []
+    if outside:
+        said.append(f"{enumeration(outside)} {'leaves' if len(outside) == 1 else 'leave'} the band")
+    if inside:
+        said.append(f"{enumeration(inside)} {'stays' if len(inside) == 1 else 'stay'} inside")
+    return f"{'; '.join(said)}. In brackets the largest distance; the band is {number(band, 2)}."
+
+
+def _share(d: Array) -> float:
+    extreme = np.argsort(-np.abs(d))[:DECIDING]
+    return float(d[extreme].sum() / d.sum())

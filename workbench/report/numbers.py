@@ -1,0 +1,94 @@
+"""Numbers as a page prints them: to the second digit of their error, with a real minus sign."""
+
+import math
+
+from workbench.findings import Quantity
+from workbench.information import bits
+
+UNKNOWN = "not known"
+MINUS = "−"
+PLAIN = range(-6, 7)  # powers of ten that are written out
+
+
+def plus_minus(value: float | None, se: float | None) -> str:
+    """`2.123 ± 0.015`; a value whose error is not known is printed to four digits."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if se is None or not math.isfinite(se) or se <= 0:
+        return number(value)
+    last = _second_digit(se)
+    if last in PLAIN:
+        return f"{_to_power(value, last)} ± {_to_power(se, last)}"
+    scale = max(_exponent(value, 1), last + 1)
+    mantissas = (_to_power(x / 10.0**scale, last - scale) for x in (value, se))
+    return f"({' ± '.join(mantissas)}) × 10{superscript(scale)}"
+
+
+def to_error(value: float | None, se: float | None) -> str:
+    """The value alone, to the second digit of its error."""
+    head, _, tail = plus_minus(value, se).partition(" ± ")
+    return head.removeprefix("(") + tail.partition(")")[2]
+
+
+def quantity(found: Quantity | None) -> str:
+    """A mean with its standard error."""
+    return UNKNOWN if found is None else plus_minus(found.value, found.se)
+
+
+def in_bits(found: Quantity) -> str:
+    """The mean in bits, to the second digit of its error in bits."""
+    if found.value is None:
+        return UNKNOWN
+    return to_error(bits(found.value), None if found.se is None else bits(found.se))
+
+
+def ratio(found: Quantity | None) -> float | None:
+    """How many standard errors a mean is from zero."""
+    if found is None or found.value is None or not found.se:
+        return None
+    return found.value / found.se
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number without an error, to `digits` digits."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if value == 0:
+        return "0"
+    last = _exponent(value, digits) - digits + 1
+    if last in PLAIN or (value == int(value) and abs(value) < 1e9):
+        return _to_power(value, min(last, 0))
+    scale = _exponent(value, digits)
+    mantissa = f"{value / 10.0**scale:.{digits - 1}f}".rstrip("0").rstrip(".")
+    return f"{mantissa.replace('-', MINUS)} × 10{superscript(scale)}"
+
+
+def decimals(value: float | None, places: int) -> str:
+    """A number to a fixed number of decimals."""
+    return UNKNOWN if value is None else _to_power(value, -places)
+
+
+def whole(value: int) -> str:
+    """A count of rows, groups or models."""
+    return f"{value:,}"
+
+
+def superscript(exponent: int) -> str:
+    """An exponent as superscript digits."""
+    return str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _second_digit(se: float) -> int:
+    """The power of ten of the second digit, after rounding to two: .0996 rounds to .10."""
+    return _exponent(se, 2) - 1
+
+
+def _exponent(value: float, digits: int) -> int:
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
+
+
+def _to_power(value: float, power: int) -> str:
+    """Rounded to that power of ten, with commas, and no minus sign on a zero."""
+    text = f"{round(value, -power):,.{max(-power, 0)}f}"
+    bare = text.lstrip("-")
+    return MINUS + bare if text != bare and bare.strip("0.,") else bare

@@ -1,0 +1,178 @@
+"""Tables of what the rows say of the models: ranking, distance from the truth, optimism."""
+
+from collections import Counter
+
+from workbench.findings import Findings, FitFound, Ranking
+from workbench.report.estimates import optimum
+from workbench.report.headline import counted, separation_rule
+from workbench.report.layout import NONE, Cell, Column, Row, Table, cells, columns, enumeration
+from workbench.report.numbers import decimals, in_bits, number, plus_minus, quantity, ratio, whole
+
+
+def ranking_table(findings: Findings) -> Table:
+    """Models in order of held-out cross-entropy, then baseline, then what could not be ranked."""
+    heading = columns(
+        "Model", "k", "Training NLL per row", "Held-out CE", "ΔCE to the best", "ΔCE / SE",
+        "CE in bits", "Checks", "Optimum", text=("Checks", "Optimum"),
+    )  # fmt: skip
+    ranking = findings.ranking
+    rows = _contender_rows(findings, ranking) if ranking else []
+    rows += _baseline_row(findings)
+    rows += [_reason(name, f"not ranked: {why}", heading) for name, why in _unranked(findings)]
+    rows += [_reason(one.name, f"failed: {one.reason}", heading) for one in findings.failed]
+    rule = separation_rule(ranking) if ranking and len(ranking.contenders) > 1 else ""
+    caption = (
+        "Nats per row, lower is better. ± is one standard error"
+        f"{_by_group(findings)}; that of ΔCE is paired, row by row. {rule}"
+    )
+    return Table("table-ranking", "Ranking on held-out rows", caption, heading, tuple(rows))
+
+
+def truth_table(findings: Findings, ranking: Ranking) -> Table:
+    """Lower bounds of KL, each with its conditions."""
+    above = f"CE above {ranking.competitor}" if ranking.competitor else "CE above a competitor"
+    rows = []
+    for one in ranking.contenders:
+        fit = findings.fit(one.name)
+        found = fit.heldout.divergence
+        floor = number(found.floor, 2)
+        bound = (
+            Cell("the competitor")
+            if one.above_competitor is None
+            else Cell(quantity(one.above_competitor))
+        )
+        upper = quantity(one.cross_entropy) if findings.data.discrete else "none"
+        rows.append(
+            Row(cells(one.name, bound, Cell(quantity(found.estimate), found.reason), floor, upper))
+        )
+    caption = "KL of the truth from each model, nats per row, is at least"
+    if findings.data.discrete:
+        caption += ", and for counts at most,"
+    caption += " what stands here, up to the standard error; a calibration KL below its floor is "
+    caption += "what a perfect model would show by chance, and may be negative by noise."
+    heading = columns("Model", above, "Calibration KL", "its floor", "at most (CE)")
+    return Table("table-truth", "At least how far from the truth", caption, heading, tuple(rows))
+
+
+def optimism_table(findings: Findings) -> Table:
+    """What the training rows promise, and what the held-out rows made of it."""
+    rows = []
+    for fit in _ranked(findings):
+        effective = fit.effective_parameters
+        expected = None if effective is None else effective / fit.training_rows
+        found = fit.heldout.cross_entropy
+        observed = None if found.value is None else found.value - fit.training_nll_per_row
+        rows.append(
+            Row(
+                cells(
+                    fit.name,
+                    str(fit.k),
+                    decimals(effective, 1),
+                    decimals(expected, 4),
+                    plus_minus(observed, found.se),
+                    decimals(fit.aic, 1),
+                    decimals(fit.bic, 1),
+                )
+            )
+        )
+    units = enumeration(sorted({fit.bic_units for fit in findings.fits})) if findings.fits else ""
+    caption = (
+        "Optimism is held-out CE less training NLL per row. Expected: effective parameters over "
+        "training rows; effective parameters far above k say that the model is too sure of its "
+        "rows. The ± of the observed optimism is the held-out rows' alone. AIC and BIC "
+        f"(which counts {units}) belong to the maximum of the likelihood."
+    )
+    heading = columns("Model", "k", "Effective parameters", "Expected optimism",
+                      "Observed optimism", "AIC", "BIC")  # fmt: skip
+    return Table("table-optimism", "What the training rows promise", caption, heading, tuple(rows))
+
+
+def chain_table(findings: Findings) -> Table:
+    """From the sum of the training rows to the gain on the held-out ones."""
+    rows = []
+    for fit in _ranked(findings):
+        found = fit.heldout
+        moved = None
+        if found.map_cross_entropy is not None and found.cross_entropy.value is not None:
+            moved = found.map_cross_entropy - found.cross_entropy.value
+        rows.append(
+            Row(
+                cells(
+                    fit.name,
+                    decimals(fit.training_nll, 1),
+                    whole(fit.training_rows),
+                    decimals(fit.training_nll_per_row, 4),
+                    quantity(found.cross_entropy),
+                    in_bits(found.cross_entropy),
+                    quantity(found.gain),
+                    number(moved, 2),
+                )
+            )
+        )
+    heading = columns("Model", "NLL, sum", "Rows n", "NLL / n", "Held-out CE", "in bits",
+                      "Gain over baseline", "MAP's CE less this")  # fmt: skip
+    caption = "One line a model: the sum, the average over n, the average over held-out rows."
+    return Table("table-chain", "The same numbers, step by step", caption, heading, tuple(rows))
+
+
+def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
+    rows = []
+    for place, one in enumerate(ranking.contenders):
+        fit = findings.fit(one.name)
+        gap = one.above_best
+        delta, distance = (NONE, NONE) if gap is None else (quantity(gap), decimals(ratio(gap), 1))
+        told = "" if gap is None else "separated" if one.separated else "not separated"
+        contents = cells(
+            one.name, str(fit.k), decimals(fit.training_nll_per_row, 4),
+            quantity(one.cross_entropy), Cell(delta, told), distance,
+            in_bits(one.cross_entropy), _checks(fit), optimum(fit),
+        )  # fmt: skip
+        rows.append(Row(contents, "" if place else "best"))
+    return rows
+
+
+def _baseline_row(findings: Findings) -> list[Row]:
+    baseline, ranking = findings.baseline, findings.ranking
+    if baseline is None:
+        return []
+    gap = None
+    if ranking and ranking.contenders:
+        gap = findings.fit(ranking.contenders[0].name).heldout.gain
+    name = Cell("Baseline", f"{baseline.define}, intercept alone")
+    return [
+        Row(
+            cells(
+                name, NONE, decimals(baseline.training_nll_per_row, 4),
+                quantity(baseline.cross_entropy), quantity(gap), decimals(ratio(gap), 1),
+                in_bits(baseline.cross_entropy), NONE, NONE,
+            )
+        )
+    ]  # fmt: skip
+
+
+def _reason(name: str, why: str, heading: tuple[Column, ...]) -> Row:
+    return Row((Cell(name), Cell(why, span=len(heading) - 1)), "muted")
+
+
+def _unranked(findings: Findings) -> list[tuple[str, str]]:
+    return list(findings.ranking.unranked.items()) if findings.ranking else []
+
+
+def _ranked(findings: Findings) -> list[FitFound]:
+    names = [one.name for one in findings.ranking.contenders] if findings.ranking else []
+    return [findings.fit(name) for name in names]
+
+
+def _checks(fit: FitFound) -> Cell:
+    """The worst outcome in its colour, the others beneath."""
+    outcomes = Counter(check.outcome for check in fit.checks)
+    found = counted(outcomes)
+    if not found:
+        return Cell(NONE)
+    *better, worst = found
+    note = " · ".join(one.text for one in better)
+    return Cell(worst.text, note, tone=worst.tone, sign=worst.sign)
+
+
+def _by_group(findings: Findings) -> str:
+    return f" by {findings.data.group}" if findings.data.group else ""
