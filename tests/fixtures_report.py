@@ -44,7 +44,7 @@ TERMS = ("Intercept", "lncoins", "physlm", NASTY, "a$b$_c")
 
 
 def count_findings(
-    *, rows: int = 600, seed: int = 1, shift: float = 0.3, names: Sequence[str] = RIVALS
+    *, rows: int = 1000, seed: int = 1, shift: float = 1.0, names: Sequence[str] = RIVALS
 ) -> Findings:
     """A study of `names`, those of RIVALS, in order; `shift` drives the models apart."""
     rng = np.random.default_rng(seed)

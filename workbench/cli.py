@@ -5,9 +5,12 @@ could not be fitted; 130 interrupted. Imports wait inside the commands, so that 
 """
 
 import json
+import logging
+import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,9 +38,21 @@ def commands() -> None:
 
 @commands.command()
 @click.argument("study", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the page.  [default: out/ beside the study]")  # fmt: skip
-@click.option("--fail-on", type=click.Choice(sorted(REACHED)), default="fail", show_default=True, help="Outcome of a check that makes the exit code 1.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON instead of the page's path.")  # fmt: skip
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the page.  [default: out/ beside the study]",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(sorted(REACHED)),
+    default="fail",
+    show_default=True,
+    help="Outcome of a check that makes the exit code 1.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the findings as JSON instead of the page's path."
+)
 def run(study: Path, out: Path | None, fail_on: str, as_json: bool) -> None:
     """Fit, check and compare the models of a STUDY file, and write its page."""
     with _progress() as note:
@@ -47,7 +62,7 @@ def run(study: Path, out: Path | None, fail_on: str, as_json: bool) -> None:
 
         found = Study.read(study).run(
             note=note,
-            command=f"wb run {study}",
+            command=shlex.join(["wb", "run", str(study)]),
             created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         )
         folder = found.save(out or study.parent / "out")
@@ -99,11 +114,12 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
         sys.exit(INTERRUPTED)
-    except ModuleNotFoundError as missing:
-        click.echo(f"Error: the package '{missing.name}' is not installed; set up again", err=True)
+    except ImportError as missing:
+        click.echo(f"Error: {missing.name} cannot be imported ({missing}); set up again", err=True)
         sys.exit(ENVIRONMENT)
     except OSError as reason:
-        click.echo(f"Error: {reason.strerror or reason}: {reason.filename or ''}", err=True)
+        where = f"{reason.filename}: " if reason.filename else ""
+        click.echo(f"Error: {where}{reason.strerror or reason}", err=True)
         sys.exit(ENVIRONMENT)
 
 
@@ -111,17 +127,28 @@ def main() -> None:
 def _progress() -> Iterator[Note]:
     """Steps on stderr: a spinner on a terminal, plain lines elsewhere."""
     from rich.console import Console
+    from rich.markup import escape
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda message: click.echo(message, err=True)
-        return
-    with console.status("") as status:
+    with _quiet():
+        console = Console(stderr=True)
+        if not console.is_terminal:
+            yield lambda message: click.echo(message, err=True)
+            return
+        with console.status("") as status:
+            yield lambda message: status.update(escape(message))
 
-        def note(message: str) -> None:
-            status.update(message)
 
-        yield note
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep stdout for the result, and stderr free of what libraries say to their developers."""
+    with redirect_stdout(sys.stderr), warnings.catch_warnings():
+        if not sys.warnoptions:  # `python -W` shows them
+            warnings.simplefilter("ignore")
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _json(found: "Findings") -> str:
@@ -131,17 +158,17 @@ def _json(found: "Findings") -> str:
 
 def _summarise(found: "Findings") -> None:
     """What came out, in a few lines on stderr."""
-    if found.ranking:
-        for contender in found.ranking.contenders:
-            mean = contender.cross_entropy.mean()
-            click.echo(
-                f"  {contender.name}: held-out cross-entropy {mean.value:.3f} ± {mean.se:.3f} nats per row",
-                err=True,
-            )
-        for name, why in found.ranking.unranked.items():
-            click.echo(f"  {name}: not ranked, {why}", err=True)
-    for failure in found.failed:
-        click.echo(f"  {failure.name}: {failure.reason}", err=True)
+    lines = []
+    for contender in found.ranking.contenders if found.ranking else ():
+        mean = contender.cross_entropy.mean()
+        value = f"{mean.value:.3f} ± {mean.se:.3f} nats per row"
+        lines.append(f"{contender.name}: held-out cross-entropy {value}")
+    for fit in found.fits:
+        if not fit.verdict.regular:
+            lines.append(f"{fit.name}: not ranked, {fit.verdict.status}: {fit.verdict.advice}")
+    lines += [f"{failure.name}: failed, {failure.reason}" for failure in found.failed]
+    for line in lines:
+        click.echo(f"  {line}", err=True)
 
 
 def _exit_code(found: "Findings", fail_on: str) -> int:

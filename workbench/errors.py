@@ -4,6 +4,22 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+# What code that is not ours, a definition say, may raise while it is loaded or called.
+FOREIGN_ERRORS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    BufferError,
+    ImportError,
+    LookupError,
+    NameError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+
+
 class WorkbenchError(Exception):
     """A mistake in what the workbench was given; the text is meant for the user's eyes."""
 

@@ -296,7 +296,8 @@ def _estimate(
 ) -> Estimate:
     objective = _Objective(problem, prior)
     starts = _starts(objective, problem, rng or np.random.default_rng(0))
-    return Estimate(problem, name, find(objective, starts, problem.theta_labels))
+    optimum = find(objective, starts, problem.theta_labels, problem.rows.weights.sum())
+    return Estimate(problem, name, optimum)
 
 
 def _starts(
@@ -310,7 +311,7 @@ def _starts(
     centre = list(starts.values())[-1]
     for number in range(1, JITTERED_STARTS + 1):
         starts[f"jittered {number}"] = jittered(
-            objective.hessian, centre, int(problem.rows.count), rng
+            objective.hessian, centre, problem.rows.weights.sum(), rng
         )
     return starts
 

@@ -6,10 +6,10 @@ Nothing here computes; a page is drawn from these values and from nothing else.
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import xarray as xr
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -17,12 +17,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from workbench.errors import StudyError
 from workbench.information import Mean
 
-FORMAT = 1
 JSON_NAME = "findings.json"
 FITS_FOLDER = "fits"
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -237,7 +236,7 @@ class Findings(Value):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
-    format: int = FORMAT
+    format: Literal[1] = 1
     title: str
     question: str
     data: DataFound
@@ -246,7 +245,7 @@ class Findings(Value):
     baseline: BaselineFound | None
     ranking: Ranking | None
     provenance: Provenance
-    trees: dict[str, xr.DataTree] = {}  # noqa: RUF012 (pydantic copies it)
+    trees: dict[str, xr.DataTree] = {}
 
     def fit(self, name: str) -> FitFound:
         """The fit of that name."""
@@ -257,7 +256,7 @@ class Findings(Value):
         folder = Path(folder)
         (folder / FITS_FOLDER).mkdir(parents=True, exist_ok=True)
         for fit in self.fits:
-            _replace(folder / FITS_FOLDER / fit.tree, lambda path, fit=fit: _write(self.trees[fit.name], path))
+            _replace(folder / FITS_FOLDER / fit.tree, partial(_write, self.trees[fit.name]))
         text = json.dumps(
             self.model_dump(mode="json", exclude={"trees"}),
             sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False,
@@ -273,24 +272,26 @@ class Findings(Value):
         if not path.is_file():
             raise StudyError(f"{folder} holds no {JSON_NAME}; run the study first, then report it")
         try:
-            found = cls.model_validate_json(path.read_text(encoding="utf-8"))
+            found = cls.model_validate_json(path.read_bytes())
         except ValidationError as reason:
             first = reason.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = "".join(f"{part}: " for part in first["loc"])
             raise StudyError(
-                f"{path} cannot be read ({where}: {first['msg']}); it may come from another "
+                f"{path} cannot be read ({where}{first['msg']}); it may come from another "
                 "version of the workbench: run the study again"
             ) from reason
-        return found.model_copy(
-            update={"trees": {fit.name: _read_tree(folder / FITS_FOLDER / fit.tree) for fit in found.fits}}
-        )
+        trees = {fit.name: _read_tree(folder / FITS_FOLDER / fit.tree) for fit in found.fits}
+        return found.model_copy(update={"trees": trees})
 
 
 def _read_tree(path: Path) -> xr.DataTree:
     if not path.is_file():
         raise StudyError(f"{path} is missing; run the study again")
-    with xr.open_datatree(path, engine="h5netcdf") as tree:
-        loaded: xr.DataTree = tree.load()
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as tree:
+            loaded: xr.DataTree = tree.load()
+    except OSError as reason:
+        raise StudyError(f"{path} is not a readable NetCDF file; run the study again") from reason
     return loaded
 
 
@@ -300,13 +301,11 @@ def _write(tree: xr.DataTree, path: Path) -> None:
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:
     """Written beside, flushed to the disk, then renamed: a reader never sees half a file."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        write(Path(name))
-        with open(name, "rb") as written:
+        write(part)
+        with part.open("rb") as written:
             os.fsync(written.fileno())
-        os.replace(name, path)
+        part.replace(path)
     finally:
-        Path(name).unlink(missing_ok=True)
-
+        part.unlink(missing_ok=True)

@@ -14,18 +14,22 @@ from scipy.optimize import OptimizeResult, minimize
 
 # Standard errors left to go at a minimum: a millionth is far below anything a table shows.
 STEP_TOLERANCE = 1e-6
-# A parabola rises by half a nat one standard error away. A ridge that rises by less than a
-# ten-thousandth, to either side, has no minimum along it that the data can tell.
-FLAT_RISE = 1e-4
+# A parabola rises by half a nat one standard error away. A side that rises by less than a
+# ten-thousandth of what the parabola would is flat.
+FLAT_SHARE = 2e-4
+# Nats that count: less is not worth another search, and over a distance where the parabola itself
+# would not rise by this much the data determine nothing.
+COUNTS = 1e-3
+# How far a probe goes at most, in units of what one row at the start would determine: beyond,
+# log densities of absurd parameters are rounding, not evidence.
+FARTHEST = 10.0
 # Eigenvalues of a correlation-scaled information below this share of the largest are rounding.
 ROUNDING = 1e-12
-# Nats by which a probe must improve on the found point to be worth another search.
-BETTER = 1e-6
 # Where the trust region hands over to plain Newton steps: the reduction still to come, half the
 # square of this, is then well above the rounding of an NLL of a million rows.
 HANDOVER = 1e-3  # standard errors
 ITERATIONS = 200
-POLISH_STEPS = 30
+POLISH_STEPS = 8  # from a thousandth of a standard error two do; more only follow a ridge
 RESTARTS = 4
 NAMED = 4  # parameters spelled out in a direction
 
@@ -97,20 +101,24 @@ def find(
     objective: Objective,
     starts: Mapping[str, np.ndarray],
     labels: Sequence[str],
+    rows: float,
 ) -> Optimum:
     """Search from every start and judge the best point; never raises for a numerical outcome.
 
     labels
         Names of theta's coordinates, for the advice.
+    rows
+        How many rows the objective adds up: with the curvature at the start it makes the unit of
+        each coordinate, the standard error that one row would leave.
     """
     found = [search(objective, name, begin) for name, begin in starts.items()]
     for _ in range(RESTARTS):
         best = min(found, key=lambda start: np.nan_to_num(start.value, nan=np.inf))
-        optimum, better = _judged(objective, best, labels)
+        optimum, better = _judged(objective, best, labels, rows)
         if better is None:
             break
         again = search(objective, f"{best.name}, continued", better)
-        found = [again if start is best else start for start in found]
+        found = [replace(again, begin=best.begin) if start is best else start for start in found]
     return replace(optimum, starts=tuple(found))
 
 
@@ -212,7 +220,7 @@ def _polish(objective: Objective, theta: np.ndarray) -> tuple[np.ndarray, float]
         if not (trial_value <= value + slack and np.isfinite(trial_gradient).all()):
             break
         theta, value, gradient = trial, trial_value, trial_gradient
-        if left < STEP_TOLERANCE * 1e-3:
+        if left < STEP_TOLERANCE * 1e-2:
             break
     return theta, value
 
@@ -239,7 +247,7 @@ def _spectrum(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _judged(
-    objective: Objective, best: Start, labels: Sequence[str]
+    objective: Objective, best: Start, labels: Sequence[str], rows: float
 ) -> tuple[Optimum, np.ndarray | None]:
     """The optimum with its verdict, and a better point if probing it found one."""
     theta, value = best.theta, best.value
@@ -249,7 +257,8 @@ def _judged(
         verdict = Verdict(Status.NOT_FINITE, _not_finite(value), np.nan, np.full(size, np.nan))
         return Optimum(theta, value, gradient, np.full((size, size), np.nan), (), verdict), None
     information = objective.hessian(theta)
-    verdict, better = judge(objective, theta, value, gradient, information, labels)
+    units = np.sqrt(rows) * _scale(objective.hessian(best.begin))
+    verdict, better = judge(objective, theta, value, gradient, information, units, labels)
     return Optimum(theta, value, gradient, information, (), verdict), better
 
 
@@ -259,74 +268,138 @@ def judge(
     value: float,
     gradient: np.ndarray,
     information: np.ndarray,
+    units: np.ndarray,
     labels: Sequence[str],
 ) -> tuple[Verdict, np.ndarray | None]:
     """The verdict on a point, and a better point where probing found one (else None).
 
     Along each eigenvector of the information the objective is evaluated one standard error to
     either side. A minimum rises on both; a flat ridge on neither; a parameter on its way to
-    infinity on one. The test has no scale of its own, so collinearity, separation and a
-    dispersion without bound are told alike whatever the units of the columns.
+    infinity on one. So collinearity, separation and a dispersion without bound are told alike,
+    whatever the units of the columns.
     """
     if not np.isfinite(information).all():
         advice = "The second derivatives are not finite here, so no standard error can be given."
         return Verdict(Status.NOT_FINITE, advice, np.nan, np.full(len(theta), np.nan)), None
-    scale, values, vectors = _spectrum(information)
+    correlated, eigenvectors = _spectrum(information)[1:]
     _, step = _newton(information, gradient)
-    largest = np.abs(values).max(initial=0.0)
-    if largest == 0.0 or values[0] < -1e-8 * largest:
-        direction = _spelled(scale * vectors[:, 0], labels)
-        advice = f"The search stopped at a saddle: the objective bends down along {direction}. Give other starts."
-        return Verdict(Status.NOT_STATIONARY, advice, step, values), None
-    for index in range(len(values)):
-        reach = 1.0 / np.sqrt(max(values[index], ROUNDING * largest))
-        direction = reach * scale * vectors[:, index]
-        up, down = (_rise(objective, theta, value, sign * direction) for sign in (1.0, -1.0))
-        drop = min((up, down), key=lambda probe: probe.rise)
-        if drop.rise < -BETTER:
-            advice = f"A point {-drop.rise:.3g} nats better lies along {_spelled(direction, labels)}; the search did not reach it."
-            return Verdict(Status.NOT_STATIONARY, advice, step, values), drop.theta
-        if up.flat and down.flat:
-            return Verdict(Status.NOT_IDENTIFIED, _not_identified(direction, labels), step, values), None
-        if up.flat or down.flat:
-            outward = direction if up.flat else -direction
-            return Verdict(Status.RUNNING_AWAY, _running_away(outward, labels), step, values), None
-    if not step < STEP_TOLERANCE:
-        advice = f"The search stopped {step:.2g} standard errors short of the minimum it was heading for. Give other starts, or rescale the columns."
-        return Verdict(Status.NOT_STATIONARY, advice, step, values), None
-    return Verdict(Status.MINIMUM, "", step, values), None
+    curvatures, directions = np.linalg.eigh(units[:, None] * information * units)
+    probes = [
+        (direction, _probed(objective, theta, value, units * direction, curvature))
+        for curvature, direction in zip(curvatures, directions.T, strict=True)
+    ]
+    if not step < STEP_TOLERANCE:  # rounding may pass for curvature where there is none
+        weakest = directions[:, 0]
+        probes.append((weakest, _followed(objective, theta, value, units * weakest)))
+    status, advice, better = Status.MINIMUM, "", None
+    for direction, probe in probes:
+        status, advice = probe.verdict(direction, labels)
+        if status is not Status.MINIMUM:
+            better = probe.better
+            break
+    if status is Status.MINIMUM and correlated[0] < ROUNDING * np.abs(correlated).max(initial=0.0):
+        status, advice = Status.NOT_IDENTIFIED, _not_identified(eigenvectors[:, 0], labels)
+    if status is Status.MINIMUM and not step < STEP_TOLERANCE:
+        status, advice = Status.NOT_STATIONARY, _short_of_it(step)
+    return Verdict(status, advice, step, correlated), better
 
 
 @dataclass(frozen=True)
 class _Probe:
-    theta: np.ndarray
-    rise: float  # nats
-    expected: float  # what a parabola would rise, nats
+    """What the objective does to either side along one direction."""
 
-    @property
-    def flat(self) -> bool:
-        return self.rise < 2 * FLAT_RISE * self.expected
+    flat_ahead: bool
+    flat_behind: bool
+    better: np.ndarray | None
+
+    def verdict(self, direction: np.ndarray, labels: Sequence[str]) -> tuple[Status, str]:
+        """What this direction alone says of the point."""
+        if self.better is not None:
+            return Status.NOT_STATIONARY, _not_reached(direction, labels)
+        if self.flat_ahead and self.flat_behind:
+            return Status.NOT_IDENTIFIED, _not_identified(direction, labels)
+        if self.flat_ahead or self.flat_behind:
+            outward = direction if self.flat_ahead else -direction
+            return Status.RUNNING_AWAY, _running_away(outward, labels)
+        return Status.MINIMUM, ""
+
+
+def _probed(
+    objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray, curvature: float
+) -> _Probe:
+    """One standard error to either side along `unit`, or as far as evidence reaches."""
+    error = 1.0 / np.sqrt(curvature) if curvature > 0 else np.inf
+    if 0.5 * (FARTHEST / error) ** 2 < COUNTS:
+        return _followed(objective, theta, value, unit)
+    distance = min(error, FARTHEST)
+    needed = FLAT_SHARE * 0.5 * (distance / error) ** 2
+    return _sides(objective, theta, value, distance * unit, needed)[0]
+
+
+def _followed(
+    objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray
+) -> _Probe:
+    """Both sides of a weak direction, farther each time, until one rises by what counts."""
+    for distance in 2.0 ** np.arange(14):
+        probe, highest = _sides(objective, theta, value, distance * unit, COUNTS)
+        if distance > 2:  # absurd parameters: what seems better there is rounding
+            probe = replace(probe, better=None)
+        if probe.better is not None or (distance >= 2 and highest >= COUNTS):
+            break
+    return probe
+
+
+def _sides(
+    objective: Objective, theta: np.ndarray, value: float, move: np.ndarray, needed: float
+) -> tuple[_Probe, float]:
+    """Whether either side rises by what is needed, and the higher rise."""
+    (ahead, there), (behind, opposite) = (
+        _rise(objective, theta, value, sign * move) for sign in (1.0, -1.0)
+    )
+    better = there if ahead < -COUNTS else opposite if behind < -COUNTS else None
+    return _Probe(ahead < needed, behind < needed, better), max(ahead, behind)
 
 
 def _rise(
-    objective: Objective, theta: np.ndarray, value: float, direction: np.ndarray
-) -> _Probe:
-    """The objective's rise one standard error away, or as near to that as it is finite."""
-    for multiple in 0.5 ** np.arange(12):
-        there = theta + multiple * direction
+    objective: Objective, theta: np.ndarray, value: float, move: np.ndarray
+) -> tuple[float, np.ndarray]:
+    """By how much the objective rises after a move, and where that is.
+
+    The move is halved until the objective is finite. A rise (or fall) that is not well above the
+    rounding there, seen in a millionth of the move, is none.
+    """
+    for share in 0.5 ** np.arange(12):
+        there = theta + share * move
         rise = objective.value_and_gradient(there)[0] - value
         if np.isfinite(rise):
-            return _Probe(there, float(rise), 0.5 * multiple**2)
-    return _Probe(theta, np.inf, 0.5)
+            beside = objective.value_and_gradient(there - 1e-6 * share * move)[0] - value
+            return (rise if abs(rise) > 10 * abs(rise - beside) else 0.0), there
+    return np.inf, theta
 
 
 def _spelled(direction: np.ndarray, labels: Sequence[str]) -> str:
-    """The direction's main parameters with signed shares: `+0.71 beta[a] - 0.71 beta[b]`."""
+    """The direction's main parameters with signed shares, each in its own unit."""
     share = direction / np.linalg.norm(direction)
     order = np.argsort(-np.abs(share))
-    main = [index for index in order if abs(share[index]) > 0.05][:NAMED]
-    said = " ".join(f"{'+' if share[i] > 0 else '-'}{abs(share[i]):.2f} {labels[i]}" for i in main)
-    return said + (" + ..." if len(main) < int(np.sum(np.abs(share) > 0.05)) else "")
+    main = [index for index in order if abs(share[index]) > 0.05]
+    said = " ".join(
+        f"{'+' if share[i] > 0 else '-'}{abs(share[i]):.2f} {labels[i]}" for i in main[:NAMED]
+    )
+    return said + (" ..." if len(main) > NAMED else "")
+
+
+def _not_reached(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"Better points lie along {_spelled(direction, labels)}, and the search did not come to "
+        "an end there. Give the parameters another initval, or rescale the columns."
+    )
+
+
+def _short_of_it(step: float) -> str:
+    return (
+        f"The search stopped {step:.2g} standard errors short of the minimum it was heading for. "
+        "Give the parameters another initval, or rescale the columns."
+    )
 
 
 def _not_finite(value: float) -> str:
@@ -355,7 +428,7 @@ def _running_away(direction: np.ndarray, labels: Sequence[str]) -> str:
 def jittered(
     hessian: Callable[[np.ndarray], np.ndarray],
     theta: np.ndarray,
-    rows: int,
+    rows: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
     """theta moved by about one standard error of a single row in each coordinate."""

@@ -51,6 +51,7 @@ STYLE: dict[Any, Any] = {
 }
 WIDTH = 7.8  # inches: 560 points, on which 10-point text reads well at the width of a page
 LONGEST_NAME = 26  # characters of a name before it is cut in a figure; tables show it whole
+LEGEND_WIDTH = 92  # characters that fit across a figure
 GRID_CELLS = 56  # cells along an axis of the binned scatter
 ASINH_TICKS = (-100, -30, -10, -3, 0, 1, 3, 10, 30, 100, 300, 1000)
 CURVE_POINTS = 241  # of a curve over all rows; more cannot be seen at this width
@@ -80,6 +81,9 @@ def difference_intervals(
         reach = limit * error
         axes.hlines(row, difference - reach, difference + reach, color=_colour(row), linewidth=2)
         _dot(axes, difference, row, row, filled=True)
+        if error > 0:  # beside the axes, for whiskers that are too short to be seen
+            axes.text(1.015, row, f"{difference / error:.1f} SE", va="center", fontsize=9,
+                      transform=axes.get_yaxis_transform())  # fmt: skip
     axes.set_xlabel("nats per row above the best model")
     return figure
 
@@ -103,7 +107,7 @@ def training_and_heldout(
         _dot(axes, outside, row, row, filled=True)
         _dot(axes, inside, row, row, filled=False)
     handles = [_key(INK, "o", filled=False), _key(INK, "o", filled=True)]
-    labels = ["training NLL per row", "held-out cross-entropy"]
+    labels = ["training NLL", "held-out CE"]
     if baseline is not None:
         axes.axvline(baseline, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
         handles += [Line2D([], [], color=MUTED, linestyle=(0, (4, 3)), linewidth=1),
@@ -252,9 +256,23 @@ def _key(colour: str, marker: str, *, filled: bool) -> Line2D:
 def _legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
     """Above the axes, where no data are; in as many columns as the names leave room for."""
     shown = [_short(label) for label in labels]
-    widest = max(map(len, shown))
-    columns = min(len(shown), max(2, 88 // (widest + 7)))
-    figure.legend(handles, shown, loc="outside upper left", ncols=columns, borderaxespad=0.2)
+    columns = len(shown)
+    while columns > 1 and _wide(shown, columns) > LEGEND_WIDTH:
+        columns -= 1
+    # matplotlib fills column by column; this order reads row by row.
+    order = [place for first in range(columns) for place in range(first, len(shown), columns)]
+    figure.legend(
+        [handles[place] for place in order],
+        [shown[place] for place in order],
+        loc="outside upper left",
+        ncols=columns,
+        borderaxespad=0.2,
+    )
+
+
+def _wide(labels: Sequence[str], columns: int) -> int:
+    """Characters that a legend takes across, its handles counted as seven."""
+    return sum(7 + max(map(len, labels[first::columns])) for first in range(columns))
 
 
 def _short(name: str) -> str:

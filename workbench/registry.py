@@ -2,7 +2,8 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -11,19 +12,6 @@ from typing import Any
 from workbench.errors import ModelError, nearest
 
 GROUP = "workbench.models"
-# What code that is not ours may raise while it is loaded or called.
-FOREIGN_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 
 
 def definition_named(name: str, folder: Path) -> Callable[..., Any]:
@@ -34,17 +22,15 @@ def definition_named(name: str, folder: Path) -> Callable[..., Any]:
     home, colon, function = name.rpartition(":")
     if not colon or not home or not function:
         raise ModelError(
-            f"'{name}' does not name a definition; write file and function, such as 'counts:poisson' "
-            "or 'my_models.py:growth'"
+            f"'{name}' does not name a definition; write file and function, such as "
+            "'counts:poisson' or 'my_models.py:growth'"
         )
     module = _from_file(folder / home) if home.endswith(".py") else _from_package(home)
     found = getattr(module, function, None)
     if not callable(found):
         offered = definitions_in(module)
-        raise ModelError(
-            f"{home} has no definition '{function}'{nearest(function, offered)} "
-            f"(it has {', '.join(offered) or 'none'})"
-        )
+        hint = nearest(function, offered) or f"; it has {', '.join(offered) or 'none'}"
+        raise ModelError(f"{home} has no definition '{function}'{hint}")
     return found  # type: ignore[no-any-return]
 
 
@@ -60,19 +46,25 @@ def definitions_in(module: ModuleType) -> list[str]:
 
 
 def _from_package(home: str) -> ModuleType:
-    registered = {point.name: point for point in entry_points(group=GROUP)}
-    where = registered[home].value if home in registered else home
-    try:
-        module = importlib.import_module(where)
-    except ImportError as reason:
-        known = sorted(registered)
-        raise ModelError(
-            f"no models are called '{home}'{nearest(home, known)}; registered are "
-            f"{', '.join(known) or 'none'}{_shadow(where)} ({reason})"
-        ) from reason
-    except FOREIGN_ERRORS as reason:
-        raise ModelError(f"{home} cannot be loaded: {type(reason).__name__}: {reason}") from reason
-    return module
+    registered = {point.name: point.value for point in entry_points(group=GROUP)}
+    where = registered.get(home, home)
+    with _loading(home):
+        try:
+            return importlib.import_module(where)
+        except ModuleNotFoundError as reason:
+            if not f"{where}.".startswith(f"{reason.name}."):  # a module that `where` itself wants
+                raise
+            raise ModelError(_not_found(home, registered)) from reason
+
+
+def _not_found(home: str, registered: Mapping[str, str]) -> str:
+    if home in registered:
+        where = registered[home]
+        return f"the models '{home}' should be in {where}, which is not there{_shadow(where)}"
+    known = ", ".join(sorted(registered)) or "none"
+    return (
+        f"no models are called '{home}'{nearest(home, registered) or f'; registered are {known}'}"
+    )
 
 
 def _shadow(where: str) -> str:
@@ -94,8 +86,17 @@ def _from_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ModelError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    try:
+    with _loading(str(path)):
         spec.loader.exec_module(module)
-    except FOREIGN_ERRORS as reason:
-        raise ModelError(f"{path} cannot be loaded: {type(reason).__name__}: {reason}") from reason
     return module
+
+
+@contextmanager
+def _loading(home: str) -> Iterator[None]:
+    """A user's file may raise anything while it is loaded, and a script may even exit."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except (Exception, SystemExit) as reason:
+        raise ModelError(f"{home} cannot be loaded: {type(reason).__name__}: {reason}") from reason

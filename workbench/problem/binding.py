@@ -12,13 +12,11 @@ import pytensor
 import xarray as xr
 
 from workbench.density import Distribution
-from workbench.errors import DataError, ModelError, nearest
+from workbench.errors import FOREIGN_ERRORS, DataError, ModelError, nearest
 from workbench.problem.functions import Functions, put
 from workbench.problem.graph import Graph, Parameter, read_graph
 
 Declaration = Callable[[xr.Dataset], pm.Model]
-# Read by workbench itself, whether or not the definition reads them too.
-ROLES = ("weight", "group", "time", "y")
 INT32 = np.iinfo(np.int32)
 # Two evaluations of one row's term on arrays that differ elsewhere: the same operations in
 # another order at most, so a few units in the last place.
@@ -258,7 +256,7 @@ def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.
             f"{name} reads '{wanted}', which the data do not have{nearest(wanted, have)}; "
             f"they have {', '.join(have)}"
         ) from missing
-    except (ValueError, TypeError, AttributeError, IndexError, NameError) as reason:
+    except FOREIGN_ERRORS as reason:
         raise ModelError(f"{name} raised {type(reason).__name__}: {reason}") from reason
     if not isinstance(model, pm.Model):
         raise ModelError(f"{name} returned {type(model).__name__}; a definition returns a pm.Model")
@@ -320,7 +318,13 @@ def _refuse_unused(data: xr.Dataset, model: pm.Model, name: str) -> None:
     """A column that was prepared for the definition but never enters the model is a mistake."""
     used = set(_data_names(model))
     for column in map(str, data.data_vars):
-        prepared = column == "X" or column.startswith("X_") or column in ("offset", "exposure")
+        # The bare intercept says nothing that a definition must read.
+        terms = list(data["term"].values) if column == "X" and "term" in data.coords else []
+        prepared = (
+            (column == "X" and terms != ["Intercept"])
+            or column.startswith("X_")
+            or column in ("offset", "exposure")
+        )
         if prepared and column not in used:
             raise ModelError(
                 f"the data bring '{column}', which {name} never reads through pm.Data; leave it "

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
-from pymc.distributions.distribution import PartialObservedRV
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import graph_replace
@@ -139,9 +138,11 @@ def read_graph(model: pm.Model) -> Graph:
 
 def refuse_what_has_no_likelihood(model: pm.Model) -> None:
     """Raise ModelError for a declaration that is not a density of observed rows given theta."""
-    imputed = [rv.name for rv in model.free_RVs if _is_imputed(rv)]
+    observed = {rv.name for rv in model.observed_RVs}
+    halves = [rv.name.removesuffix("_unobserved") for rv in model.free_RVs]
+    imputed = [half for half in halves if f"{half}_observed" in observed]
     if imputed:
-        name = imputed[0].removesuffix("_unobserved")
+        name = imputed[0]
         raise ModelError(
             f"'{name}' has missing values, which PyMC would turn into unknowns to be optimised; "
             "drop these rows, or model why they are missing, before binding"
@@ -171,10 +172,6 @@ def refuse_what_has_no_likelihood(model: pm.Model) -> None:
             f"the observed variables stand on different numbers of rows ({said}); "
             "bind one model for each, or lay them out on the same rows"
         )
-
-
-def _is_imputed(rv: Variable) -> bool:
-    return rv.owner is not None and isinstance(rv.owner.op, PartialObservedRV)
 
 
 def _depends_on_others(rv: Variable, free: Sequence[Variable]) -> bool:

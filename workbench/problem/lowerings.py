@@ -1,14 +1,18 @@
 """Rewrites that make PyMC's graphs differentiable twice in JAX, each an exact identity."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import jax
+import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.utils import local_check_parameter_to_ninf_switch
 from pytensor.compile import mode
 from pytensor.graph import FunctionGraph
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
-from pytensor.scalar.math import BetaInc
+from pytensor.link.jax.dispatch import jax_funcify
+from pytensor.scalar.basic import ScalarOp
+from pytensor.scalar.math import BetaInc, Erfcx, Softplus
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
@@ -28,20 +32,21 @@ def for_jax(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function
     """The graph rewritten for JAX, with what JAX cannot differentiate replaced."""
     graph = FunctionGraph(inputs=list(inputs), outputs=list(outputs), clone=True)
     mode.JAX.optimizer.rewrite(graph)
-    if any(_is_betainc(node) for node in graph.apply_nodes):
+    if any(_is(node, BetaInc) for node in graph.apply_nodes):
         in2out(betainc_of_one).rewrite(graph)
         mode.JAX.optimizer.rewrite(graph)
+    in2out(with_derivatives).rewrite(graph)
     return graph
 
 
-def _is_betainc(node: Apply) -> bool:
-    return isinstance(node.op, Elemwise) and isinstance(node.op.scalar_op, BetaInc)
+def _is(node: Apply, operation: type[ScalarOp]) -> bool:
+    return isinstance(node.op, Elemwise) and type(node.op.scalar_op) is operation
 
 
 @node_rewriter([Elemwise])
 def betainc_of_one(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
     """I_x(a, 1) = x^a (DLMF 8.17.7), as exp(a log x) so that a log around it cancels."""
-    if not _is_betainc(node):
+    if not _is(node, BetaInc):
         return None
     a, b, x = node.inputs
     try:
@@ -49,3 +54,50 @@ def betainc_of_one(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
     except NotScalarConstantError:
         return None
     return [pt.exp(a * pt.log(x)).astype(node.outputs[0].dtype)] if second == 1 else None
+
+
+class DifferentiableErfcx(Erfcx):  # type: ignore[misc]
+    """exp(x^2) erfc(x), with a derivative that JAX can differentiate again."""
+
+
+class DifferentiableSoftplus(Softplus):  # type: ignore[misc]
+    """log(1 + exp(x)), with a gradient that is finite where exp(x) is not."""
+
+
+REPLACED = {Erfcx: DifferentiableErfcx, Softplus: DifferentiableSoftplus}
+
+
+@node_rewriter([Elemwise])
+def with_derivatives(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
+    """Operations whose derivatives fail in PyTensor's translation to JAX, by ones of our own."""
+    scalar = node.op.scalar_op
+    if type(scalar) not in REPLACED:
+        return None
+    own = REPLACED[type(scalar)](scalar.output_types_preference, name=scalar.name)
+    return [Elemwise(own)(*node.inputs)]
+
+
+@jax.custom_jvp
+def _erfcx(x: jax.Array) -> jax.Array:
+    return jax.scipy.special.erfcx(x)
+
+
+@_erfcx.defjvp
+def _erfcx_slope(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    (x,), (tangent,) = primals, tangents
+    value = _erfcx(x)
+    return value, (2 * x * value - 2 / np.sqrt(np.pi)) * tangent  # DLMF 7.10.2
+
+
+@jax_funcify.register(DifferentiableErfcx)
+def _lower_erfcx(operation: DifferentiableErfcx, **_: object) -> Callable[[jax.Array], jax.Array]:
+    return _erfcx
+
+
+@jax_funcify.register(DifferentiableSoftplus)
+def _lower_softplus(
+    operation: DifferentiableSoftplus, **_: object
+) -> Callable[[jax.Array], jax.Array]:
+    return jax.nn.softplus

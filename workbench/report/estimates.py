@@ -1,10 +1,19 @@
 """Tables of the fits themselves: parameters, statsmodels, checks, optima, declarations."""
 
+from dataclasses import replace
+
 from workbench.findings import CheckFound, Findings, FitFound
 from workbench.report.formulas import mathml
 from workbench.report.layout import NONE, Cell, Row, Table, cells, columns, enumeration, status
 from workbench.report.numbers import UNKNOWN, decimals, number, plus_minus, to_error
 
+KINDS = {
+    "statsmodels-llf": "log-likelihood",
+    "statsmodels-estimate": "estimates",
+    "statsmodels-se": "standard errors",
+    "statsmodels-aic": "AIC",
+}
+SEVERITY = ("n/a", "pass", "look", "fail")
 SHIFT_SHOWN = 0.1  # standard errors by which the prior must move an estimate to be worth a line
 
 
@@ -36,8 +45,27 @@ def parameter_table(findings: Findings) -> Table:
     return Table("table-parameters", "Parameters side by side", caption, heading, tuple(rows))
 
 
+def statsmodels_summary(findings: Findings) -> Table:
+    """Kind of quantity by model: the largest distance to statsmodels, and the worst outcome."""
+    found = [[check for check in fit.checks if _by_statsmodels(check)] for fit in findings.fits]
+    kinds = dict.fromkeys((check.code, _allowed(check)) for checks in found for check in checks)
+    rows = tuple(
+        Row((Cell(KINDS.get(code, code), allowed),
+             *(_worst([check for check in checks if check.code == code]) for checks in found)))
+        for code, allowed in kinds
+    )  # fmt: skip
+    caption = (
+        "Distance between this workbench and statsmodels' GenericLikelihoodModel, which is given "
+        "SciPy's density, starts where the model starts, and differentiates numerically. Beneath "
+        "each quantity stands the distance that is allowed, and its unit; of several parameters "
+        "the one that differs most is shown."
+    )
+    heading = columns("Quantity", *(fit.name for fit in findings.fits))
+    return Table("table-statsmodels", "Distance to statsmodels", caption, heading, rows)
+
+
 def statsmodels_table(findings: Findings) -> Table:
-    """Quantity by model: the distance to statsmodels in its unit, and what came of it."""
+    """Every quantity by model: the distance to statsmodels in its unit, and what came of it."""
     found = [
         {(check.quantity, _allowed(check)): check for check in fit.checks if _by_statsmodels(check)}
         for fit in findings.fits
@@ -46,16 +74,12 @@ def statsmodels_table(findings: Findings) -> Table:
     rows = tuple(
         Row((Cell(*key), *(_distance(checks.get(key)) for checks in found))) for key in keys
     )
-    caption = (
-        "Distance between this workbench and statsmodels' GenericLikelihoodModel, which is given "
-        "SciPy's density, starts where the model starts, and differentiates numerically. Beneath "
-        "each quantity stands the distance that is allowed, and its unit."
-    )
     heading = columns("Quantity", *(fit.name for fit in findings.fits))
-    return Table("table-statsmodels", "Distance to statsmodels", caption, heading, rows)
+    title = "Distance to statsmodels, quantity by quantity"
+    return Table("table-statsmodels-all", title, "", heading, rows)
 
 
-def check_table(findings: Findings, *outcomes: str) -> Table:
+def check_table(findings: Findings, title: str, *outcomes: str) -> Table:
     """The checks with these outcomes, worst first."""
     found = [
         (fit, check)
@@ -78,7 +102,6 @@ def check_table(findings: Findings, *outcomes: str) -> Table:
     heading = columns("Check", "Model", "Outcome", "Ours", "Theirs", "Distance", "Allowed", "Why",
                       text=("Model", "Outcome", "Why"))  # fmt: skip
     name = "-".join(outcomes).replace("/", "")
-    title = f"{len(rows)} {enumeration(outcomes)}"
     return Table(f"table-{name}", title, "", heading, rows)
 
 
@@ -88,7 +111,7 @@ def optimum_table(findings: Findings) -> Table:
         Row(
             cells(
                 fit.name, optimum(fit), number(fit.verdict.step, 2), str(len(fit.verdict.starts)),
-                fit.map_status, enumeration(list(fit.engines.values())) if fit.engines else NONE,
+                fit.map_status, _engines(fit),
                 fit.verdict.advice or NONE,
             )
         )
@@ -135,6 +158,13 @@ def optimum(fit: FitFound) -> Cell:
     return status("pass" if fit.verdict.regular else "look", fit.verdict.status)
 
 
+def _engines(fit: FitFound) -> str:
+    """One name if one engine did it all."""
+    if len(set(fit.engines.values())) == 1:
+        return next(iter(fit.engines.values()))
+    return ", ".join(f"{part}: {engine}" for part, engine in fit.engines.items()) or NONE
+
+
 def _declared(fit: FitFound) -> dict[str, str]:
     """The parts of a declaration by name; priors by the parameter's name without coordinates."""
     priors: dict[str, str] = {}
@@ -165,6 +195,15 @@ def _largest_shift(fit: FitFound) -> str:
 
 def _by_statsmodels(check: CheckFound) -> bool:
     return check.code.startswith("statsmodels")
+
+
+def _worst(checks: list[CheckFound]) -> Cell:
+    """The worst outcome, and of those checks the one at the largest distance."""
+    if not checks:
+        return Cell(NONE)
+    worst = max(checks, key=lambda check: (SEVERITY.index(check.outcome), check.distance or 0.0))
+    shown = _distance(worst)
+    return replace(shown, note=worst.quantity) if len(checks) > 1 else shown
 
 
 def _allowed(check: CheckFound) -> str:

@@ -11,7 +11,7 @@ from workbench import information, plots
 from workbench.findings import Findings, Ranking
 from workbench.report.drawing import inline_svg
 from workbench.report.layout import Cell, Row, Shown, Table, cells, columns, enumeration
-from workbench.report.numbers import decimals, number, plus_minus, quantity, ratio, whole
+from workbench.report.numbers import decimals, number, percent, plus_minus, quantity, ratio, whole
 
 type Array = npt.NDArray[np.float64]
 
@@ -27,6 +27,8 @@ class Pair:
 
     best: str
     other: str
+    kept: npt.NDArray[np.intp]  # rows to which neither gives probability 0
+    dropped: int
     best_loss: Array
     other_loss: Array
 
@@ -45,8 +47,13 @@ def pair(findings: Findings, ranking: Ranking) -> Pair:
     """The best model against the reference; against the second best if it is the reference."""
     names = [one.name for one in ranking.contenders]
     other = ranking.reference if ranking.reference in names[1:] else names[1]
-    losses = (heldout_rows(findings, name)["nll"].values for name in (names[0], other))
-    return Pair(names[0], other, *losses)
+    best_loss, other_loss = (
+        np.asarray(heldout_rows(findings, name)["nll"].values, float) for name in (names[0], other)
+    )
+    finite = np.isfinite(best_loss) & np.isfinite(other_loss)
+    dropped = int((~finite).sum())
+    kept = np.flatnonzero(finite)
+    return Pair(names[0], other, kept, dropped, best_loss[kept], other_loss[kept])
 
 
 def difference_figure(ranking: Ranking) -> Shown:
@@ -57,21 +64,22 @@ def difference_figure(ranking: Ranking) -> Shown:
     errors = [0.0 if gap is None else _known(gap.se) for gap in gaps]
     rivals = ranking.contenders[1:]
     apart = [
-        f"{one.name} is {decimals(ratio(one.above_best), 1)} standard errors away"
+        f"{one.name} is {decimals(ratio(one.above_best), 1)} standard errors from zero"
         for one in rivals
         if one.separated
     ]
     near = [one.name for one in rivals if not one.separated]
     verb = "stays" if len(near) == 1 else "stay"
-    clear = [f"{enumeration(near)} {verb} within reach of zero"] if near else []
+    unclear = [f"{enumeration(near)} {verb} within reach of zero"] if near else []
     return _shown(
         "figure-difference",
         "Cross-entropy above the best model",
         plots.difference_intervals(names, values, errors, ranking.limit),
         f"how much worse each model predicts the same rows than {names[0]}; the whiskers reach "
-        f"{ranking.limit:.2f} standard errors to either side, which holds for all rivals at once.",
+        f"{ranking.limit:.2f} standard errors to either side, the {percent(ranking.level)} limit "
+        "for all rivals at once.",
         "whiskers that stay clear of zero: those models are separated from the best.",
-        "; ".join([*clear, *apart]) + ".",
+        "; ".join([*unclear, *apart]) + ".",
     )
 
 
@@ -81,24 +89,25 @@ def chain_figure(findings: Findings, ranking: Ranking) -> Shown:
     heldout = [_known(fit.heldout.cross_entropy.value) for fit in fits]
     training = [fit.training_nll_per_row for fit in fits]
     baseline = findings.baseline.cross_entropy.value if findings.baseline else None
-    optimism = np.subtract(heldout, training)
-    gain = fits[0].heldout.gain
-    gained = f"{fits[0].name} gains {quantity(gain)} nats per row over the baseline; " * bool(
-        findings.baseline
-    )
-    worst = int(np.nanargmax(optimism))
+    optimism = {fit.name: out - inside
+                for fit, out, inside in zip(fits, heldout, training, strict=True)
+                if np.isfinite(out)}  # fmt: skip
+    title, bars, long, gained = "Training NLL and held-out cross-entropy", "", "", ""
+    if baseline is not None:
+        title = "Training NLL, held-out cross-entropy, and the gain over the baseline"
+        bars = " The bar is what its predictors and its shape gain over the baseline."
+        long = "long bars; "
+        gain = quantity(fits[0].heldout.gain)
+        gained = f"{fits[0].name} gains {gain} nats per row over the baseline; "
     return _shown(
         "figure-chain",
-        "Training NLL, held-out cross-entropy, and the gain over the baseline",
+        title,
         plots.training_and_heldout([fit.name for fit in fits], training, heldout, baseline),
-        "each model's average loss on the rows it was fitted to and on rows it never saw. The "
-        "bar is what its predictors and its shape gain over the baseline; the entropy, where the "
-        "bars would end under the truth, is not known.",
-        "long bars; a hollow mark far to the left of the filled one means overfitting, to its "
+        f"each model's average loss on the rows it was fitted to and on rows it never saw.{bars} "
+        "Where the truth would stand, at its entropy, is not known.",
+        f"{long}a hollow mark far to the left of the filled one means overfitting, to its "
         "right that the held-out rows are the easier ones.",
-        f"{gained}held-out CE exceeds training NLL per row by at most "
-        f"{decimals(float(optimism[worst]), 4)} ({fits[worst].name}), "
-        f"by {decimals(float(np.nanmin(optimism)), 4)} at least.",
+        f"{gained}held-out CE less training NLL per row {_range(optimism)}.",
     )
 
 
@@ -113,7 +122,7 @@ def frequency_figure(findings: Findings, names: list[str]) -> Shown:
     labels = [str(value) for value in range(last)] + [f"{last}+"]
     off = {name: np.abs(shares - share) for name, share in expected.items()}
     order = sorted(names, key=lambda name: float(off[name].sum()))
-    told = enumeration([f"{name} {decimals(50 * float(off[name].sum()), 1)} %" for name in order])
+    told = enumeration([f"{name} {percent(float(off[name].sum()) / 2, 1)}" for name in order])
     worst = order[-1]
     at = int(off[worst].argmax())
     return _shown(
@@ -151,7 +160,7 @@ def pit_figure(findings: Findings, names: list[str]) -> Shown:
         "how often what was observed fell below each predicted probability, less how often it "
         f"should have. The band holds a perfect model's whole curve in 95 % of samples{kind}.",
         "curves inside the band. High on the left and low on the right: more small and more "
-        "large counts than predicted (too narrow); the other way round: too wide.",
+        "large outcomes than predicted (too narrow); the other way round: too wide.",
         _leaving(reach, band),
     )
 
@@ -167,9 +176,11 @@ def loss_figure(found: Pair) -> Shown:
         "binned; larger squares hold more rows, each size at most twice as many as the one before. "
         "The scale is linear below one nat and logarithmic beyond.",
         f"where the rows lie off the dashed line: below it {found.best} loses less.",
-        f"{found.best} loses less on {better:.0%} of the rows. The largest loss of a row is "
+        f"{found.best} loses less on {percent(better)} of the rows. The largest loss of a row is "
         f"{number(float(found.best_loss.max()), 3)} nats under {found.best} and "
-        f"{number(float(found.other_loss.max()), 3)} under {found.other}.",
+        f"{number(float(found.other_loss.max()), 3)} under {found.other}."
+        + f" {found.dropped} rows of probability 0 are left out."
+        * bool(found.dropped),
     )
 
 
@@ -201,20 +212,21 @@ def deciding_table(findings: Findings, found: Pair) -> Table:
     d = found.difference
     rows = []
     for at in np.argsort(-np.abs(d), kind="stable")[:DECIDING]:
+        row = found.kept[at]
         numbers = (best["observed"], best["mean"], other["mean"])
         losses = (found.best_loss[at], found.other_loss[at], d[at])
         rows.append(
             Row(
                 cells(
-                    str(best["row"].values[at]),
-                    *(number(float(value.values[at]), 3) for value in numbers),
+                    str(best["row"].values[row]),
+                    *(number(float(value.values[row]), 3) for value in numbers),
                     *(Cell(decimals(float(loss), 2)) for loss in losses),
                 )
             )
         )
     caption = (
-        f"Nats; a difference above zero speaks for {found.best}. Share of ΔCE: the ten rows "
-        f"together make {decimals(100 * _share(d), 0)} % of it."
+        f"Nats; a difference above zero speaks for {found.best}. Of the sum over all rows "
+        f"these make {percent(_share(d))}."
     )
     heading = columns("Row", findings.data.outcome, f"mean, {found.best}", f"mean, {found.other}",
                       f"NLL, {found.best}", f"NLL, {found.other}", "difference")  # fmt: skip
@@ -227,6 +239,15 @@ def _shown(
 ) -> Shown:
     svg = inline_svg(figure, identifier, title, f"Shows {shows} Here {here}")
     return Shown(identifier, title, shows, look_for, here, svg)
+
+
+def _range(values: dict[str, float]) -> str:
+    """`is .01 (A)`, `runs from .01 (A) to .02 (B)`."""
+    if not values:
+        return "is not known"
+    ordered = sorted(values, key=lambda name: values[name])
+    told = [f"{decimals(values[name], 4)} ({name})" for name in ordered]
+    return f"is {told[0]}" if len(told) == 1 else f"runs from {told[0]} to {told[-1]}"
 
 
 def _known(value: float | None) -> float:

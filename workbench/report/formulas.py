@@ -15,6 +15,9 @@ LATEX_ERRORS = tuple(
 )
 
 
+FUNCTIONS = ("log", "exp", "ln")
+
+
 def mathml(latex: str) -> Markup | None:
     """One displayed formula, or None where the LaTeX cannot be read."""
     try:
@@ -22,7 +25,14 @@ def mathml(latex: str) -> Markup | None:
     except LATEX_ERRORS:
         return None
     for element in formula.iter():
-        element.attrib.pop("href", None)  # a formula links nowhere
-        # The library writes characters as entities, and leaves < and & of a text as they are.
-        element.text = unescape(element.text) if element.text else None
+        _mend(element)
     return Markup(ElementTree.tostring(formula, encoding="unicode"))
+
+
+def _mend(element: ElementTree.Element) -> None:
+    """The library writes characters as entities, and sets functions and ~ without their space."""
+    element.attrib.pop("href", None)  # a formula links nowhere
+    text = unescape(element.text or "")
+    if text == "~":
+        element.tag, text = "mo", "∼"
+    element.text = f"{text}\N{THIN SPACE}" if text in FUNCTIONS else text

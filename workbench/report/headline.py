@@ -2,13 +2,14 @@
 
 from collections import Counter
 
-from workbench.findings import Contender, Findings, FitFound, Ranking
+from workbench.findings import Contender, Findings, FitFound, Quantity, Ranking
 from workbench.report.layout import Cell, Tile, enumeration, status
 from workbench.report.numbers import (
     UNKNOWN,
     decimals,
     in_bits,
     number,
+    percent,
     plus_minus,
     quantity,
     ratio,
@@ -41,8 +42,12 @@ def lede(findings: Findings) -> list[str]:
         f"{best.name} has the lowest held-out cross-entropy, {quantity(best.cross_entropy)} nats "
         f"per row ({in_bits(best.cross_entropy)} bits; lower is better), on {held_out(findings)}."
     )
-    said = [first, *_against_rivals(rivals, ranking), _against_baseline(findings, best)]
-    return [" ".join(filter(None, said)), _far_from_truth(findings, ranking)]
+    said = (
+        " ".join([first, *_against_rivals(rivals)]),
+        _against_baseline(findings, best),
+        _far_from_truth(findings, ranking),
+    )
+    return [sentence for sentence in said if sentence]
 
 
 def held_out(findings: Findings) -> str:
@@ -60,7 +65,7 @@ def separation_rule(ranking: Ranking) -> str:
     at_once = f" for {rivals} rivals at once" if rivals > 1 else ""
     return (
         f"Separated means that the paired difference exceeds {ranking.limit:.2f} of its standard "
-        f"errors: the {ranking.level:.0%} limit{at_once}."
+        f"errors: the {percent(ranking.level)} limit{at_once}."
     )
 
 
@@ -76,37 +81,44 @@ def counted(outcomes: Counter[str]) -> tuple[Cell, ...]:
     return tuple(status(outcome, f"{outcomes[outcome]} {outcome}") for outcome in shown)
 
 
-def _against_rivals(rivals: list[Contender], ranking: Ranking) -> list[str]:
+def _against_rivals(rivals: list[Contender]) -> list[str]:
     if not rivals:
         return []
     told = [
-        f"{rival.name} is {quantity(rival.above_best)} nats per row worse "
+        f"{rival.name} by {quantity(rival.above_best)} "
         f"({decimals(ratio(rival.above_best), 1)} standard errors)"
         for rival in rivals
     ]
-    return [f"On the same rows, paired: {enumeration(told)}.", separation_rule(ranking)]
+    verb = "the others are" if len(rivals) > 1 else "the other is"
+    return [f"Paired on the same rows, {verb} worse: {enumeration(told)}."]
 
 
 def _against_baseline(findings: Findings, best: Contender) -> str:
     if findings.baseline is None:
         return ""
     gain = findings.fit(best.name).heldout.gain
-    return f"Over the baseline, which knows no predictor, {best.name} gains {quantity(gain)}."
+    return (
+        f"The baseline, which knows no predictor, stands at "
+        f"{quantity(findings.baseline.cross_entropy)}; {best.name} gains {quantity(gain)} over it."
+    )
 
 
 def _far_from_truth(findings: Findings, ranking: Ranking) -> str:
-    bounds = [_bound(findings.fit(one.name), one, ranking) for one in ranking.contenders]
-    return f"At least how far from the truth, as KL in nats per row: {'; '.join(bounds)}."
+    """One kind of bound a model, fixed beforehand: the larger of two, picked, would be no bound."""
+    bounds = [(one.name, one.above_competitor) for one in ranking.contenders]
+    above = [(name, bound) for name, bound in bounds if bound is not None]
+    told = [f"{name} {quantity(bound)}" for name, bound in above if _above_zero(bound)]
+    none = [f"{name} none" for name, bound in above if not _above_zero(bound)]
+    said = []
+    if above:
+        lost = "they lose" if len(above) > 1 else "it loses"
+        said.append(f"{enumeration(told + none)}, by what {lost} to {ranking.competitor}")
+    said += [f"{name} {resolved(findings.fit(name))}" for name, bound in bounds if bound is None]
+    return f"At least this far from the truth, as KL in nats per row: {'; '.join(said)}."
 
 
-def _bound(fit: FitFound, contender: Contender, ranking: Ranking) -> str:
-    """Above the competitor, where there is one; a bound chosen by its value would be none."""
-    above = contender.above_competitor
-    if above is not None:
-        if above.value is None or above.value <= 0:
-            return f"{fit.name} none, as it does not lose to {ranking.competitor}"
-        return f"{fit.name} {quantity(above)}, its loss to {ranking.competitor}"
-    return f"{fit.name} {resolved(fit)}"
+def _above_zero(bound: Quantity) -> bool:
+    return bound.value is not None and bound.value > 0
 
 
 def resolved(fit: FitFound) -> str:
@@ -132,7 +144,8 @@ def _best_tile(findings: Findings) -> Tile:
 
 def _checks_tile(findings: Findings) -> Tile:
     outcomes = Counter(check.outcome for fit in findings.fits for check in fit.checks)
-    absent = f"{outcomes['fail']} fail · {outcomes['n/a']} not applicable"
+    failing = "see which fail" if outcomes["fail"] else "none fails"
+    absent = f"{failing}; {outcomes['n/a']} do not apply"
     return Tile("checks", "Checks", counted(outcomes) or (Cell("none made"),), absent)
 
 
@@ -162,6 +175,7 @@ def _room_tile(findings: Findings) -> list[Tile]:
     if value is None:
         return [Tile("truth", "Room left, at least", (Cell(UNKNOWN),), found.reason)]
     seen = floor is None or value > floor
-    text = f"{plus_minus(value, found.estimate.se)}" if seen else "none resolved"
-    note = f"{found.label}: {quantity(found.estimate)} nats per row, floor {number(floor, 2)}"
+    text = plus_minus(value, found.estimate.se) if seen else "none resolved"
+    shown = "" if seen else f"; {quantity(found.estimate)}"
+    note = f"nats per row{shown}; {found.label}, floor {number(floor, 2)}"
     return [Tile("truth", "Room left, at least", (Cell(text),), note)]

@@ -7,7 +7,8 @@ from workbench.information import bits
 
 UNKNOWN = "not known"
 MINUS = "−"
-PLAIN = range(-6, 7)  # powers of ten that are written out
+PLAIN = range(-6, 7)  # powers of ten of a last digit that are written out
+READABLE = range(-4, 9)  # and of a first digit, where there is no error to go by
 
 
 def plus_minus(value: float | None, se: float | None) -> str:
@@ -50,22 +51,28 @@ def ratio(found: Quantity | None) -> float | None:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number without an error, to `digits` digits."""
+    """A number without an error, to `digits` digits, less the zeros at its end."""
     if value is None or not math.isfinite(value):
         return UNKNOWN
-    if value == 0:
-        return "0"
-    last = _exponent(value, digits) - digits + 1
-    if last in PLAIN or (value == int(value) and abs(value) < 1e9):
-        return _to_power(value, min(last, 0))
-    scale = _exponent(value, digits)
-    mantissa = f"{value / 10.0**scale:.{digits - 1}f}".rstrip("0").rstrip(".")
-    return f"{mantissa.replace('-', MINUS)} × 10{superscript(scale)}"
+    first = _exponent(value, digits)
+    if first in READABLE:
+        return _bare(_to_power(value, min(first - digits + 1, 0)))
+    return f"{_bare(_to_power(value / 10.0**first, 1 - digits))} × 10{superscript(first)}"
 
 
 def decimals(value: float | None, places: int) -> str:
     """A number to a fixed number of decimals."""
     return UNKNOWN if value is None else _to_power(value, -places)
+
+
+def percent(share: float, places: int = 0) -> str:
+    """A share in percent; the sign stays with its number."""
+    return f"{_to_power(100 * share, -places)}\u00a0%"
+
+
+def unbroken(sentence: str) -> str:
+    """No line ends between a number and its error."""
+    return sentence.replace(" ± ", "\u00a0±\u00a0")
 
 
 def whole(value: int) -> str:
@@ -85,6 +92,10 @@ def _second_digit(se: float) -> int:
 
 def _exponent(value: float, digits: int) -> int:
     return int(f"{value:.{digits - 1}e}".partition("e")[2])
+
+
+def _bare(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _to_power(value: float, power: int) -> str:

@@ -11,7 +11,7 @@ from workbench.findings import Findings, Ranking
 from workbench.report import estimates, figures, headline, rankings
 from workbench.report.formulas import mathml
 from workbench.report.layout import Shown, Table
-from workbench.report.numbers import number, whole
+from workbench.report.numbers import number, unbroken, whole
 
 PAGE_NAME = "index.html"
 # Static, so that a page shows one identity in one notation.
@@ -71,7 +71,11 @@ def _environment() -> Environment:
     )
     style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
     environment.globals["style"] = Markup(style)
-    filters: dict[str, Callable[..., str]] = {"whole": whole, "number": number}
+    filters: dict[str, Callable[..., str]] = {
+        "whole": whole,
+        "number": number,
+        "unbroken": unbroken,
+    }
     environment.filters.update(filters)
     return environment
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from workbench.findings import Findings, FitFound, Ranking
+from workbench.findings import Contender, DivergenceFound, Findings, FitFound, Ranking
 from workbench.report.estimates import optimum
 from workbench.report.headline import counted, separation_rule
 from workbench.report.layout import NONE, Cell, Column, Row, Table, cells, columns, enumeration
@@ -22,7 +22,7 @@ def ranking_table(findings: Findings) -> Table:
     rows += [_reason(one.name, f"failed: {one.reason}", heading) for one in findings.failed]
     rule = separation_rule(ranking) if ranking and len(ranking.contenders) > 1 else ""
     caption = (
-        "Nats per row, lower is better. ± is one standard error"
+        "Nats per row; lower is better. ± is one standard error"
         f"{_by_group(findings)}; that of ΔCE is paired, row by row. {rule}"
     )
     return Table("table-ranking", "Ranking on held-out rows", caption, heading, tuple(rows))
@@ -31,26 +31,29 @@ def ranking_table(findings: Findings) -> Table:
 def truth_table(findings: Findings, ranking: Ranking) -> Table:
     """Lower bounds of KL, each with its conditions."""
     above = f"CE above {ranking.competitor}" if ranking.competitor else "CE above a competitor"
+    grouped, discrete = findings.data.group is not None, findings.data.discrete
+
+    def upper(one: Contender) -> list[str]:
+        return [quantity(one.cross_entropy)] if discrete else []
+
     rows = []
     for one in ranking.contenders:
         fit = findings.fit(one.name)
         found = fit.heldout.divergence
         floor = number(found.floor, 2)
-        bound = (
-            Cell("the competitor")
-            if one.above_competitor is None
-            else Cell(quantity(one.above_competitor))
-        )
-        upper = quantity(one.cross_entropy) if findings.data.discrete else "none"
-        rows.append(
-            Row(cells(one.name, bound, Cell(quantity(found.estimate), found.reason), floor, upper))
-        )
-    caption = "KL of the truth from each model, nats per row, is at least"
-    if findings.data.discrete:
-        caption += ", and for counts at most,"
-    caption += " what stands here, up to the standard error; a calibration KL below its floor is "
-    caption += "what a perfect model would show by chance, and may be negative by noise."
-    heading = columns("Model", above, "Calibration KL", "its floor", "at most (CE)")
+        alone = "the competitor" if ranking.competitor else NONE
+        bound = quantity(one.above_competitor) if one.above_competitor else alone
+        seen = Cell(quantity(found.estimate), _condition(found))
+        rows.append(Row(cells(one.name, bound, seen, floor, *upper(one))))
+    caption = (
+        "KL of the truth from each model in nats per row: at least each of the first two columns"
+        + ", at most the last" * discrete
+        + ", up to their standard errors. A calibration KL below its floor is what "
+        "a perfect model would show by chance; it may be negative by noise."
+        + " There is no p-value: rows of one group are not independent."
+        * grouped
+    )
+    heading = columns("Model", above, "Calibration KL", "its floor", *["at most (CE)"] * discrete)
     return Table("table-truth", "At least how far from the truth", caption, heading, tuple(rows))
 
 
@@ -78,8 +81,9 @@ def optimism_table(findings: Findings) -> Table:
     units = enumeration(sorted({fit.bic_units for fit in findings.fits})) if findings.fits else ""
     caption = (
         "Optimism is held-out CE less training NLL per row. Expected: effective parameters over "
-        "training rows; effective parameters far above k say that the model is too sure of its "
-        "rows. The ± of the observed optimism is the held-out rows' alone. AIC and BIC "
+        "training rows; effective parameters far above k say that the rows spread more, or "
+        "hang together more, than the model allows. The ± of the observed optimism is the "
+        "held-out rows' alone. AIC and BIC "
         f"(which counts {units}) belong to the maximum of the likelihood."
     )
     heading = columns("Model", "k", "Effective parameters", "Expected optimism",
@@ -131,6 +135,13 @@ def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
     return rows
 
 
+def _condition(found: DivergenceFound) -> str:
+    """Why there is no number; and a model without predictors shows its KL whole."""
+    if found.estimate.value is None:
+        return found.reason
+    return "KL itself" if found.label == "KL" else ""
+
+
 def _baseline_row(findings: Findings) -> list[Row]:
     baseline, ranking = findings.baseline, findings.ranking
     if baseline is None:
@@ -155,7 +166,9 @@ def _reason(name: str, why: str, heading: tuple[Column, ...]) -> Row:
 
 
 def _unranked(findings: Findings) -> list[tuple[str, str]]:
-    return list(findings.ranking.unranked.items()) if findings.ranking else []
+    if findings.ranking:
+        return list(findings.ranking.unranked.items())
+    return [(fit.name, f"{fit.verdict.status}. {fit.verdict.advice}") for fit in findings.fits]
 
 
 def _ranked(findings: Findings) -> list[FitFound]:

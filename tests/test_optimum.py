@@ -1,0 +1,200 @@
+"""The search and its verdict: a failure is never called a success, nor the other way round."""
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+import workbench as wb
+from models import counts
+from tests import declarations
+from tests.declarations import dataset
+from workbench.optimum import STEP_TOLERANCE, Status, find
+
+RNG = np.random.default_rng(11)
+X = RNG.normal(size=(200, 2))
+
+
+class Function:
+    """An objective by hand."""
+
+    def __init__(self, value, gradient, hessian):
+        self.value, self.gradient, self.second = value, gradient, hessian
+
+    def value_and_gradient(self, theta):
+        return float(self.value(theta)), np.asarray(self.gradient(theta), float)
+
+    def hessian(self, theta):
+        return np.asarray(self.second(theta), float)
+
+
+ROSENBROCK = Function(optimize.rosen, optimize.rosen_der, optimize.rosen_hess)
+
+
+def fitted(definition, data):
+    return wb.maximum_likelihood(wb.bind(definition, data))
+
+
+def test_rosenbrocks_valley_is_followed_to_its_end():
+    optimum = find(ROSENBROCK, {"usual": np.array([-1.2, 1.0])}, ["a", "b"], 1)
+    assert optimum.verdict.status is Status.MINIMUM
+    np.testing.assert_allclose(optimum.theta, [1.0, 1.0], rtol=1e-9)
+
+
+def test_a_minimum_leaves_no_newton_step_to_go():
+    verdict = fitted(counts.poisson, dataset(RNG.poisson(3, 200), X)).optimum.verdict
+    assert verdict.status is Status.MINIMUM
+    assert verdict.step < STEP_TOLERANCE
+    assert verdict.expected_decrease == 0.5 * verdict.step**2
+    assert verdict.advice == ""
+
+
+def test_a_step_into_nan_is_shortened():
+    # log x - x falls off the edge at 0: the first Newton step from 10 would land at -80.
+    barrier = Function(
+        lambda t: t[0] - np.log(t[0]) if t[0] > 0 else np.nan,
+        lambda t: [1 - 1 / t[0] if t[0] > 0 else np.nan],
+        lambda t: [[1 / t[0] ** 2]],
+    )
+    optimum = find(barrier, {"far": np.array([10.0])}, ["x"], 1)
+    assert optimum.verdict.status is Status.MINIMUM
+    assert optimum.theta[0] == pytest.approx(1.0, rel=1e-9)
+
+
+def test_what_each_start_found_is_kept():
+    # Two wells, at -1 (value -.3) and near 1 (value +.3): the tilted quartic.
+    tilted = Function(
+        lambda t: (t[0] ** 2 - 1) ** 2 + 0.3 * t[0],
+        lambda t: [4 * t[0] * (t[0] ** 2 - 1) + 0.3],
+        lambda t: [[12 * t[0] ** 2 - 4]],
+    )
+    optimum = find(tilted, {"left": np.array([-2.0]), "right": np.array([2.0])}, ["x"], 1)
+    assert optimum.theta[0] < 0
+    assert [start.name for start in optimum.starts] == ["left", "right"]
+    assert optimum.starts[1].value > optimum.starts[0].value + 0.5
+
+
+def test_a_saddle_alone_is_not_stationary():
+    saddle = Function(
+        lambda t: t[0] ** 2 - t[1] ** 2, lambda t: [2 * t[0], -2 * t[1]], lambda t: [[2, 0], [0, -2]]
+    )
+    optimum = find(saddle, {"on it": np.zeros(2)}, ["a", "b"], 1)
+    assert optimum.verdict.status is Status.NOT_STATIONARY
+    assert not optimum.verdict.regular
+
+
+def test_other_starts_leave_a_saddle():
+    data = dataset(RNG.normal(3.0, 1.0, 50))
+    fit = fitted(declarations.saddle, data)
+    # w z is identified, w and z are not.
+    assert fit.status == Status.NOT_IDENTIFIED
+    assert fit.params["w"] * fit.params["z"] == pytest.approx(data["y"].values.mean(), rel=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
+def test_exact_collinearity_is_not_identified_and_names_the_columns(scale):
+    doubled = np.column_stack([X, scale * (X[:, 0] - X[:, 1])])
+    fit = fitted(counts.poisson, dataset(RNG.poisson(2, 200), doubled))
+    assert fit.status == Status.NOT_IDENTIFIED
+    assert "beta[x1]" in fit.optimum.verdict.advice or "beta[x3]" in fit.optimum.verdict.advice
+    assert fit.bse.isna().all()
+    with pytest.raises(wb.ModelError, match="no covariance: not identified"):
+        fit.cov_params()
+
+
+def test_an_unused_parameter_is_not_identified():
+    design = np.column_stack([X, np.zeros(200)])
+    fit = fitted(counts.poisson, dataset(RNG.poisson(2, 200), design))
+    assert fit.status == Status.NOT_IDENTIFIED
+    assert "beta[x3]" in fit.optimum.verdict.advice
+
+
+def test_near_collinearity_that_the_data_resolve_is_a_minimum():
+    near = np.column_stack([X[:, 0], X[:, 0] + 1e-4 * X[:, 1]])
+    assert fitted(counts.poisson, dataset(RNG.poisson(2, 200), near)).status == Status.MINIMUM
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e8])
+def test_complete_separation_runs_away_whatever_the_units(scale):
+    x = scale * np.linspace(-1, 1, 20)
+    fit = fitted(declarations.logistic, dataset(x > 0, x[:, None]))
+    assert fit.status == Status.RUNNING_AWAY
+    assert "beta[x1]" in fit.optimum.verdict.advice
+
+
+def test_quasi_complete_separation_runs_away():
+    x = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    y = np.array([0, 1, 0, 1, 1, 1, 1, 1])
+    assert fitted(declarations.logistic, dataset(y, x[:, None])).status == Status.RUNNING_AWAY
+
+
+def test_a_poisson_cell_without_counts_runs_away():
+    x = np.repeat([0, 1], 20)
+    y = np.where(x == 1, 0, RNG.poisson(3, 40))
+    assert fitted(counts.poisson, dataset(y, x[:, None])).status == Status.RUNNING_AWAY
+
+
+def test_nb2_on_underdispersed_counts_runs_away_towards_poisson():
+    fit = fitted(counts.negative_binomial, dataset(RNG.binomial(10, 0.5, 300)))
+    assert fit.status == Status.RUNNING_AWAY
+    assert "log alpha" in fit.optimum.verdict.advice
+
+
+def test_student_t_on_light_tails_runs_away_towards_normal():
+    fit = fitted(declarations.student_t, dataset(np.linspace(-1, 1, 100)))
+    assert fit.status == Status.RUNNING_AWAY
+    assert "log nu" in fit.optimum.verdict.advice
+
+
+def test_a_scale_that_collapses_is_no_minimum():
+    assert fitted(declarations.linear, dataset(np.ones(10))).status != Status.MINIMUM
+
+
+def test_an_edge_with_a_slope_is_no_minimum():
+    def uniform(data):
+        import pymc as pm
+
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            pm.Uniform("outcome", 0.0, pm.HalfNormal("upper", 10.0), observed=y, dims="row")
+        return model
+
+    fit = fitted(uniform, dataset(RNG.uniform(0, 2, 30)))
+    assert fit.status != Status.MINIMUM
+    assert fit.bse.isna().all()
+
+
+def test_an_objective_that_is_nowhere_finite_is_not_finite():
+    nowhere = Function(lambda t: np.nan, lambda t: [np.nan], lambda t: [[np.nan]])
+    optimum = find(nowhere, {"a": np.zeros(1), "b": np.ones(1)}, ["x"], 1)
+    assert optimum.verdict.status is Status.NOT_FINITE
+
+
+def test_a_finite_value_with_an_infinite_gradient_is_noticed():
+    cusp = Function(lambda t: 1.0, lambda t: [np.inf], lambda t: [[1.0]])
+    assert find(cusp, {"a": np.zeros(1)}, ["x"], 1).verdict.status is Status.NOT_FINITE
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_units_of_the_columns_do_not_matter(scale):
+    y = RNG.poisson(np.exp(0.5 + 0.3 * X[:, 0]))
+    plain = fitted(counts.poisson, dataset(y, X))
+    scaled = fitted(counts.poisson, dataset(y, X * scale))
+    assert scaled.status == Status.MINIMUM
+    # Stopped within 1e-6 standard errors, of which a half its square is left in the value.
+    assert scaled.llf == pytest.approx(plain.llf, rel=1e-12)
+    assert scaled.params["beta[x1]"] * scale == pytest.approx(plain.params["beta[x1]"], rel=1e-7)
+
+
+@pytest.mark.parametrize("build", [declarations.logistic, declarations.probability_logistic])
+def test_a_logistic_regression_far_from_its_optimum_stays_finite(build):
+    problem = wb.bind(build, dataset(RNG.integers(0, 2, 200), X))
+    value, gradient = problem.value_and_gradient(np.array([800.0, -900.0, 1000.0]))
+    assert np.isfinite(value)
+    assert np.isfinite(gradient).all()
+    assert wb.maximum_likelihood(problem).status == Status.MINIMUM
+
+
+def test_few_rows_and_a_skewed_likelihood_are_still_a_minimum():
+    data = dataset([0, 1, 0, 1, 1], np.array([[0.1], [0.3], [0.5], [0.2], [0.9]]))
+    assert fitted(declarations.logistic, data).status == Status.MINIMUM
+    assert fitted(declarations.exponential, dataset([0.3, 2.0])).status == Status.MINIMUM

@@ -1,0 +1,411 @@
+"""The page says what was found, in one file that is safe, stable, and opens anywhere."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import html5lib
+import numpy as np
+import pytest
+import xarray as xr
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+from scipy import stats
+
+from tests.fixtures_report import NASTY, count_findings
+from workbench.findings import Findings
+from workbench.report import headline, numbers, write_pages
+from workbench.report.formulas import mathml
+
+FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+         "--disable-background-networking", "--disable-component-update",
+         "--disable-sync"]  # fmt: skip
+WIDE, NARROW = 1200, 390
+
+
+@pytest.fixture(scope="module")
+def findings() -> Findings:
+    return count_findings()
+
+
+@pytest.fixture(scope="module")
+def page_file(findings, tmp_path_factory) -> Path:
+    return write_pages(findings, tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="module")
+def page(page_file) -> str:
+    return page_file.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tree(page):
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page)
+
+
+def words(found: str) -> str:
+    """What a reader sees."""
+    parsed = html5lib.parse(found, namespaceHTMLElements=False)
+    return " ".join(" ".join(parsed.find("body").itertext()).split())
+
+
+def changed(findings: Findings, **ranking) -> Findings:
+    return findings.model_copy(update={"ranking": findings.ranking.model_copy(update=ranking)})
+
+
+# The numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "printed"),
+    [
+        (2.1234, 0.0146, "2.123 ± 0.015"),
+        (-0.0042, 0.0061, "−0.0042 ± 0.0061"),
+        (-0.0001, 0.012, "0.000 ± 0.012"),  # no minus sign on a zero
+        (2.0, 0.0996, "2.00 ± 0.10"),  # the second digit is found after rounding
+        (181.7, 23.4, "182 ± 23"),
+        (12345.6, 1234.5, "12,300 ± 1,200"),
+        (1.02e-8, 2e-9, "(1.02 ± 0.20) × 10⁻⁸"),
+        (0.5, None, "0.5"),
+        (0.5, 0.0, "0.5"),
+        (0.5, float("nan"), "0.5"),
+        (None, 0.1, "not known"),
+        (float("inf"), None, "not known"),
+    ],
+)
+def test_a_number_is_printed_to_the_second_digit_of_its_error(value, se, printed):
+    assert numbers.plus_minus(value, se) == printed
+
+
+def test_a_value_alone_keeps_the_digits_of_its_error():
+    assert numbers.to_error(2.1234, 0.0146) == "2.123"
+    assert numbers.to_error(1.02e-8, 2e-9) == "1.02 × 10⁻⁸"
+
+
+@pytest.mark.parametrize(
+    ("value", "printed"),
+    [
+        (0.0, "0"), (2.0, "2"), (-1234.5678, "−1,235"), (3.1e-8, "3.1 × 10⁻⁸"),
+        (-9.99996e-5, "−0.0001"), (6.02214e23, "6.022 × 10²³"), (None, "not known"),
+    ],
+)  # fmt: skip
+def test_a_number_without_an_error_is_printed_to_four_digits(value, printed):
+    assert numbers.number(value) == printed
+
+
+# The title and the words
+
+
+def test_a_best_model_apart_from_all_rivals_is_said_to_predict_best(findings):
+    assert all(one.separated for one in findings.ranking.contenders[1:])
+    assert headline.title(findings).endswith(": Hurdle NB predicts best")
+
+
+def test_rivals_within_reach_share_the_title(findings):
+    best, second, *rest = findings.ranking.contenders
+    close = changed(
+        findings, contenders=(best, second.model_copy(update={"separated": False}), *rest)
+    )
+    assert headline.title(close).endswith(
+        ": Hurdle NB and Negative binomial are not separated by these rows"
+    )
+
+
+def test_the_title_follows_the_rows():
+    near = count_findings(rows=80, names=("Hurdle NB", "Negative binomial"), shift=0.02)
+    assert headline.title(near).endswith("are not separated by these rows")
+
+
+def test_one_model_is_called_the_only_one(tmp_path):
+    alone = count_findings(names=("Poisson",))
+    assert headline.title(alone).endswith(": Poisson is the only model ranked")
+    page = write_pages(alone, tmp_path).read_text(encoding="utf-8")
+    assert "figure-difference" not in page
+    assert "figure-pit" in page
+
+
+@pytest.mark.parametrize("ranking", ["none", "empty"])
+def test_nothing_ranked_is_said_and_drawn(findings, ranking, tmp_path):
+    nothing = (
+        findings.model_copy(update={"ranking": None})
+        if ranking == "none"
+        else changed(findings, contenders=())
+    )
+    page = write_pages(nothing, tmp_path).read_text(encoding="utf-8")
+    assert "no model could be ranked" in words(page)
+    assert_anchors_resolve(html5lib.parse(page, namespaceHTMLElements=False))
+
+
+def test_the_lede_gives_value_error_unit_rows_and_what_it_is_compared_with(findings, page):
+    best, second = findings.ranking.contenders[:2]
+    said = words(page)
+    assert f"{numbers.quantity(best.cross_entropy)} nats per row" in said
+    assert f"Negative binomial by {numbers.quantity(second.above_best)}" in said
+    assert f"on 1,000 held-out rows in {findings.data.heldout_groups} groups by person" in said
+    assert f"exceeds {findings.ranking.limit:.2f} of its standard errors" in said
+
+
+def test_unranked_and_failed_models_stay_visible_with_their_reasons(page):
+    said = words(page)
+    assert "Unidentified not ranked: its optimum is not regular" in said
+    assert f"Tobit & co failed: no column '{NASTY}', did you mean 'mdvis'?" in said
+
+
+def test_checks_that_fail_come_before_those_that_need_a_look_and_say_why(tree):
+    table = tree.find(".//table[@id='table-fail-look']")
+    outcomes = [cell.get("class") for cell in table.iter("span") if cell.get("class")]
+    outcomes = [outcome for outcome in outcomes if outcome in ("fail", "look")]
+    assert outcomes == sorted(outcomes)
+    assert {"fail", "look"} <= set(outcomes)
+    assert "budget more seconds" in " ".join(table.itertext())
+    assert tree.find(".//details//table[@id='table-pass-na']") is not None
+
+
+def test_only_what_differs_between_declarations_is_in_their_table(tree):
+    table = tree.find(".//table[@id='table-declarations']")
+    parts = [row.find("th").text for row in table.find("tbody").iter("tr")]
+    differing = ("Definition", "In words", "Formula of zero", "Prior of alpha", "Prior of gamma")
+    assert sorted(parts) == sorted(differing)
+
+
+def test_the_page_claims_no_significance(page):
+    assert not re.search(r"signific|substantial|p\s*[<=]\s*\.?0|\*\*", words(page))
+
+
+def test_every_figure_shows_looks_and_computes(tree):
+    captions = [" ".join(found.itertext()) for found in tree.iter("figcaption")]
+    assert len(captions) == 6
+    assert all("Shows" in one and "Look for" in one and "Here" in one for one in captions)
+
+
+def here(tree, identifier: str) -> str:
+    """The computed part of a figure's words."""
+    caption = tree.find(f".//figure[@id='{identifier}']/figcaption")
+    return " ".join("".join(caption.itertext()).partition("Here ")[2].split())
+
+
+def test_what_leaves_the_band_is_what_kolmogorovs_test_refuses(findings, tree):
+    outside, _, inside = here(tree, "figure-pit").partition(";")
+    for one in findings.ranking.contenders:
+        rows = findings.trees[one.name]["heldout"]
+        sizes = np.unique(rows["group"].values, return_counts=True)[1]
+        units = int(sizes.sum() ** 2 / (sizes**2).sum())  # Kish
+        distance = stats.kstest(rows["pit"].values, "uniform").statistic
+        refused = stats.kstwo.sf(distance, units) < 0.05
+        told = f"{one.name} ({distance:.2g})"
+        assert told in (outside if refused else inside)
+
+
+def test_the_difference_without_its_extreme_rows_is_computed(findings, tree):
+    best, other = (findings.trees[name]["heldout/nll"].values for name in ("Hurdle NB", "Poisson"))
+    d = other - best
+    rest = d[np.argsort(-np.abs(d))[10:]].sum() / d.size
+    said = here(tree, "figure-cumulative")
+    found = [float(value) for value in re.findall(r"\d\.\d+", said)]
+    assert found == pytest.approx([rest, d.mean()], abs=1e-3)  # the page shows three decimals
+
+
+def test_the_share_of_rows_that_would_have_to_move_is_the_total_variation(findings, tree):
+    rows = findings.trees["Poisson"]["heldout"]
+    last = int(re.search(r"; (\d+)\+ takes", words_of(tree, "figure-frequency"))[1])
+    observed = np.bincount(np.minimum(rows["observed"].values.astype(int), last)) / 1000
+    expected = rows["frequency"].values[:last]
+    expected = np.append(expected, 1 - expected.sum())
+    variation = 50 * np.abs(observed - expected).sum()
+    assert f"Poisson {variation:.1f} %" in here(tree, "figure-frequency")
+
+
+def words_of(tree, identifier: str) -> str:
+    return " ".join(tree.find(f".//*[@id='{identifier}']").itertext())
+
+
+def test_the_rows_that_decide_are_those_that_differ_most(findings, tree):
+    best, other = (findings.trees[name]["heldout/nll"] for name in ("Hurdle NB", "Poisson"))
+    d = (other - best).to_series()
+    table = tree.find(".//table[@id='table-deciding']/tbody")
+    labels = [" ".join(heading.itertext()).strip() for heading in table.iter("th")]
+    assert labels == list(d.abs().sort_values(ascending=False).index[:10])
+
+
+def test_a_continuous_outcome_without_groups_or_baseline_is_drawn(findings, tmp_path):
+    data = findings.data.model_copy(
+        update={"discrete": False, "group": None, "groups": None, "heldout_groups": None}
+    )
+    trees = {
+        name: xr.DataTree.from_dict(
+            {"heldout": tree["heldout"].to_dataset().drop_vars(["frequency", "group", "value"])}
+        )
+        for name, tree in findings.trees.items()
+    }
+    plain = findings.model_copy(update={"data": data, "trees": trees, "baseline": None})
+    page = write_pages(plain, tmp_path).read_text(encoding="utf-8")
+    said = words(page)
+    assert "figure-frequency" not in page
+    assert "changes with the unit of measurement" in said
+    assert "0 ≤ KL ≤ CE" not in said
+    assert "baseline, which knows" not in said
+    assert "effective number of groups" not in said
+
+
+def test_a_number_that_is_not_known_says_so(page, tree):
+    assert "None" not in words(page)
+    assert "nan" not in words(page)
+    cells = [" ".join(cell.itertext()).strip() for cell in tree.iter("td")]
+    assert any("not known" in cell for cell in cells)
+
+
+def test_rows_of_probability_zero_are_counted_not_drawn(findings, tmp_path):
+    trees = {name: tree.copy(deep=True) for name, tree in findings.trees.items()}
+    trees["Poisson"]["heldout/nll"].values[:3] = float("inf")
+    impossible = findings.model_copy(update={"trees": trees})
+    page = write_pages(impossible, tmp_path).read_text(encoding="utf-8")
+    assert "3 rows of probability 0 are left out" in words(page)
+
+
+# The file
+
+
+def test_the_page_is_valid_html_with_unique_ids(tree):
+    identifiers = [element.get("id") for element in tree.iter() if element.get("id")]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def assert_anchors_resolve(tree):
+    identifiers = {element.get("id") for element in tree.iter()}
+    linked = [element.get("href") for element in tree.iter() if element.get("href")]
+    anchors = [link[1:] for link in linked if link.startswith("#")]
+    assert anchors
+    assert set(anchors) <= identifiers
+
+
+def test_every_anchor_and_reference_resolves(tree, page):
+    assert_anchors_resolve(tree)
+    identifiers = {element.get("id") for element in tree.iter()}
+    assert set(re.findall(r"url\(#([^)]+)\)", page)) <= identifiers
+    named = [one.get("aria-labelledby") for one in tree.iter() if one.get("aria-labelledby")]
+    assert named
+    assert set(" ".join(named).split()) <= identifiers
+
+
+def test_nothing_is_loaded_from_elsewhere(tree, page):
+    loaded = [element.get(key) for element in tree.iter() for key in ("src", "srcset", "action")]
+    links = [element.get("href") for element in tree.iter("link")]
+    assert not any(loaded)
+    assert not links
+    assert not re.search(r"url\(\s*['\"]?(?!#)", page)
+    assert "@import" not in page
+    assert tree.find(".//script") is None
+
+
+def test_names_from_data_are_text_everywhere(tree, page):
+    assert "<script" not in page
+    assert NASTY in words(page)
+    headings = [" ".join(heading.itertext()).strip() for heading in tree.iter("th")]
+    assert f"beta[{NASTY}]" in headings
+
+
+def test_a_nasty_model_name_is_text_in_the_drawing(tmp_path):
+    nasty = count_findings(names=("Poisson", "Hurdle NB"))
+    text = nasty.model_dump_json(exclude={"trees"}).replace("Hurdle NB", NASTY)
+    trees = {name.replace("Hurdle NB", NASTY): tree for name, tree in nasty.trees.items()}
+    renamed = Findings.model_validate_json(text).model_copy(update={"trees": trees})
+    page = write_pages(renamed, tmp_path).read_text(encoding="utf-8")
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    assert "<script" not in page
+    drawn = [element.text for element in tree.iter() if str(element.tag).endswith("text")]
+    assert NASTY in drawn
+
+
+def test_formulas_are_escaped_and_link_nowhere():
+    formula = mathml(rf"\text{{a & {NASTY}}} \href{{javascript:alert(1)}}{{x}}")
+    assert "<script" not in formula
+    assert "href" not in formula
+    parsed = html5lib.parseFragment(str(formula), namespaceHTMLElements=False)
+    assert "alert(1)" in "".join(parsed.itertext())
+
+
+def test_latex_that_cannot_be_read_is_shown_as_it_stands(page):
+    assert mathml(r"\frac{") is None
+    assert r"<code>\frac{</code>" in page
+
+
+def test_colours_are_the_pages_variables(tree):
+    drawn = [element for element in tree.iter() if str(element.tag).endswith("svg")]
+    styles = [one.get("style") or "" for svg in drawn for one in svg.iter()]
+    assert len(drawn) == 6
+    assert not re.search(r"#[0-9a-f]{6}", " ".join(styles))
+
+
+def test_every_variable_has_a_light_and_a_dark_value(page):
+    light, dark = page.split("prefers-color-scheme: dark", 1)
+    for variable in set(re.findall(r"var\((--[a-z0-9-]+)\)", page)):
+        assert f"{variable}:" in light, variable
+        assert f"{variable}:" in dark, variable
+
+
+def test_the_same_findings_give_the_same_bytes(findings, page_file, tmp_path):
+    again = write_pages(count_findings(), tmp_path)
+    assert again.read_bytes() == page_file.read_bytes()
+
+
+def test_saved_findings_give_the_same_page(findings, page_file, tmp_path):
+    findings.save(tmp_path)
+    page = write_pages(Findings.read(tmp_path), tmp_path)
+    assert page.read_bytes() == page_file.read_bytes()
+
+
+def test_a_page_of_five_thousand_rows_stays_small(tmp_path):
+    page = write_pages(count_findings(rows=5000), tmp_path)
+    assert page.stat().st_size < 2_000_000
+
+
+def test_drawing_needs_no_modelling_library():
+    code = (
+        "import sys, workbench.report, workbench.plots\n"
+        "heavy = {'pymc', 'pytensor', 'jax', 'statsmodels', 'arviz', 'matplotlib.pyplot'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+# In the browser
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    with tempfile.TemporaryDirectory() as profile, sync_playwright() as playwright:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=chromium, args=FLAGS, headless=True
+        )
+        yield context
+        context.close()
+
+
+def opened(browser, page_file, scheme: str, width: int):
+    page = browser.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
+    page.emulate_media(color_scheme=scheme)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: said.append(request.url) if request.url != url else None)
+    url = page_file.as_uri()
+    page.goto(url)
+    return page, said
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
+def test_the_page_opens_and_everybody_can_read_it(browser, page_file, scheme, width):
+    page, said = opened(browser, page_file, scheme, width)
+    boxes = [svg.bounding_box() for svg in page.locator("figure svg").all()]
+    assert len(boxes) == 6
+    assert all(box["width"] > 300 and box["height"] > 80 for box in boxes)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert said == []
+    page.close()

@@ -1,0 +1,244 @@
+"""Live results as plain data: a fit, its held-out rows and the ranking, as findings keep them."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from workbench import findings as found
+from workbench import information
+from workbench.agreement import Checks
+from workbench.comparison import Comparison
+from workbench.estimate import Estimate
+from workbench.evaluation import Evaluation
+from workbench.findings import Quantity
+from workbench.formula import Design
+from workbench.study_file import StudyFile
+from workbench.table import Table
+
+LARGEST_COUNT = 200  # counts up to this have their expected share stored
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """All that was computed for one model of a study."""
+
+    plan: Design
+    definition: Callable[..., Any]
+    fit: Estimate
+    map_fit: Estimate
+    evaluation: Evaluation
+    map_evaluation: Evaluation
+    checks: Checks
+
+    @property
+    def regular(self) -> bool:
+        """Whether the likelihood has a regular maximum, so that the model can be ranked."""
+        return self.fit.optimum.verdict.regular
+
+    @property
+    def outcome(self) -> str:
+        """What became of the search: its status and its advice."""
+        return f"{self.fit.status}: {self.fit.optimum.verdict.advice}"
+
+
+def data_found(
+    study: StudyFile, training: Table, heldout: Table, first: Fitted | None
+) -> found.DataFound:
+    """The rows and their split; `first` is any fitted model."""
+    group = study.data.group
+    written = study.formula(study.reference).partition("~")[0].strip().strip("`")
+    return found.DataFound(
+        file=study.data.file,
+        source=study.data.source,
+        notes=study.data.notes,
+        sha256=training.sha256,
+        outcome=first.plan.outcome if first else written,
+        discrete=bool(first and first.fit.problem.graph.discrete),
+        rows=len(training) + len(heldout),
+        training_rows=len(training),
+        heldout_rows=len(heldout),
+        split=study.split.words(group, study.seed),
+        group=group,
+        groups=_levels(group, training, heldout),
+        training_groups=_levels(group, training),
+        heldout_groups=_levels(group, heldout),
+    )
+
+
+def _levels(group: str | None, *tables: Table) -> int | None:
+    if group is None:
+        return None
+    return len(set().union(*(table.frame[group] for table in tables)))
+
+
+def fit_found(
+    study: StudyFile, name: str, fitted: Fitted, baseline: Evaluation | None
+) -> found.FitFound:
+    """One model: what was declared, what came out, how it was checked."""
+    fit, verdict = fitted.fit, fitted.fit.optimum.verdict
+    documentation = (getattr(fitted.definition, "__doc__", None) or "").strip()
+    return found.FitFound(
+        name=name,
+        define=study.models[name].define,
+        description=documentation.partition("\n")[0],
+        formula=study.formula(name),
+        predictors=_predictors_used(study, name, fitted.definition),
+        latex=getattr(fitted.definition, "latex", None),
+        k=fit.k,
+        training_nll=-fit.llf,
+        training_rows=int(fit.nobs),
+        aic=fit.aic if verdict.regular else None,
+        bic=fit.bic if verdict.regular else None,
+        bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
+        effective_parameters=fit.effective_parameters,
+        se_kind=fit.covariance_kind,
+        verdict=_verdict(fit),
+        map_status=fitted.map_fit.status,
+        parameters=_parameters(fit, fitted.map_fit),
+        checks=tuple(found.CheckFound(**vars(agreement)) for agreement in fitted.checks),
+        heldout=_heldout(fitted, baseline),
+        engines=dict(fit.problem.functions.engines),
+        tree=_file_name(name, fit),
+    )
+
+
+def _predictors_used(study: StudyFile, name: str, definition: object) -> dict[str, str]:
+    """Every further predictor, with the main formula's right side where none was given."""
+    given = study.predictors(name)
+    main = "~" + study.formula(name).partition("~")[2]
+    return {p: given.get(p, main) for p in getattr(definition, "predictors", ())} | given
+
+
+def _verdict(fit: Estimate) -> found.VerdictFound:
+    verdict = fit.optimum.verdict
+    return found.VerdictFound(
+        status=fit.status,
+        regular=verdict.regular,
+        advice=verdict.advice,
+        step=verdict.step,
+        starts=tuple(
+            found.StartFound(name=start.name, value=start.value, iterations=len(start.values) - 1)
+            for start in fit.optimum.starts
+        ),
+    )
+
+
+def tree(fitted: Fitted) -> xr.DataTree:
+    """ArviZ's container of the fit, with the held-out rows beside it."""
+    container = fitted.fit.to_datatree()
+    container["heldout"] = xr.DataTree(_heldout_rows(fitted))
+    return container
+
+
+def _heldout_rows(fitted: Fitted) -> xr.Dataset:
+    evaluation = fitted.evaluation
+    arrays: dict[str, Any] = {
+        "observed": ("row", evaluation.observed),
+        "nll": ("row", evaluation.pointwise),
+        "pit": ("row", evaluation.pit),
+        "mean": ("row", evaluation.expected),
+    }
+    if evaluation.groups is not None:
+        arrays["group"] = ("row", evaluation.groups)
+    coords: dict[str, Any] = {"row": evaluation.labels}
+    if fitted.fit.problem.graph.discrete:
+        values = np.arange(min(int(evaluation.observed.max()), LARGEST_COUNT) + 1)
+        arrays["frequency"] = ("value", evaluation.frequencies(values))
+        coords["value"] = values
+    return xr.Dataset(arrays, coords=coords)
+
+
+def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound, ...]:
+    observed, limits = fit.standard_errors("observed"), fit.conf_int()
+    rows = []
+    for parameter in fit.problem.parameters:
+        for label in parameter.labels:
+            rows.append(
+                found.ParameterFound(
+                    label=label,
+                    prior=parameter.prior,
+                    support=parameter.support,
+                    estimate=fit.params[label],
+                    se=fit.bse[label],
+                    lower=limits.loc[label, "lower"],
+                    upper=limits.loc[label, "upper"],
+                    se_observed=observed[label],
+                    map_estimate=map_fit.params[label],
+                )
+            )
+    return tuple(rows)
+
+
+def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
+    evaluation, kl = fitted.evaluation, fitted.evaluation.kl
+    nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
+    return found.HeldoutFound(
+        cross_entropy=Quantity.of(evaluation.cross_entropy),
+        gain=Quantity.of(_gain(evaluation, baseline)) if baseline else nothing,
+        map_cross_entropy=fitted.map_evaluation.cross_entropy.value,
+        divergence=found.DivergenceFound(
+            estimate=Quantity.of(kl.mean),
+            label=kl.label,
+            floor=kl.floor,
+            p_value=kl.p_value,
+            reason=kl.reason,
+        ),
+    )
+
+
+def _gain(evaluation: Evaluation, baseline: Evaluation) -> information.Mean:
+    """CE of the baseline minus CE of the model, paired: above zero, the predictors help."""
+    return information.mean(
+        baseline.pointwise - evaluation.pointwise,
+        weights=evaluation.weights,
+        groups=evaluation.groups,
+    )
+
+
+def baseline_found(define: str, baseline: Evaluation) -> found.BaselineFound:
+    """The intercept-only model."""
+    return found.BaselineFound(
+        define=define,
+        training_nll_per_row=baseline.training_nll,
+        cross_entropy=Quantity.of(baseline.cross_entropy),
+    )
+
+
+def ranking_found(comparison: Comparison, unranked: dict[str, str]) -> found.Ranking:
+    """The comparison, best model first, and the models that cannot take part."""
+    first = comparison.evaluations[comparison.best]
+    contenders = []
+    for name, evaluation in comparison.evaluations.items():
+        gap, bound = comparison.above_best(name), comparison.above_competitor(name)
+        contenders.append(
+            found.Contender(
+                name=name,
+                cross_entropy=Quantity.of(evaluation.cross_entropy),
+                above_best=Quantity.of(gap) if gap else None,
+                separated=comparison.separated(name),
+                above_competitor=Quantity.of(bound) if bound else None,
+            )
+        )
+    return found.Ranking(
+        contenders=tuple(contenders),
+        unranked=unranked,
+        limit=comparison.limit,
+        level=comparison.level,
+        reference=comparison.reference,
+        competitor=comparison.competitor,
+        rows=len(first.pointwise),
+        rows_hash=first.rows_hash,
+        flags=comparison.flags,
+    )
+
+
+def _file_name(name: str, fit: Estimate) -> str:
+    """Named by what was fitted: the model's name, its data and where the optimum lies."""
+    digest = hashlib.sha256(name.encode())
+    for array in (*fit.problem.rows.arrays, fit.theta):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return f"{digest.hexdigest()[:16]}.nc"

@@ -1,0 +1,244 @@
+"""The study file: what may stand in it, and every mistake in one telling."""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from workbench.errors import StudyError, nearest
+
+WAYS_TO_SPLIT = ("heldout", "after", "column")
+# pydantic's kinds of mistakes in the words of someone who writes a study file.
+WORDS = {
+    "dict_type": "must be a table",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt:g}",
+    "missing": "is missing",
+    "model_type": "must be a table",
+    "string_type": 'must be text, in quotes: "..."',
+    "too_short": "must name at least one",
+    "tuple_type": 'must be a list of texts: ["..."]',
+}
+
+
+def _moment(value: object) -> object:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | date | None):
+        raise ValueError("must be a number, a date or text")
+    return float(value) if isinstance(value, int) else value
+
+
+class Section(BaseModel):
+    """A table of the file; what it does not know, or would have to convert, it refuses."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class DataSection(Section):
+    """Where the rows are, and the columns with a role of their own."""
+
+    file: str
+    source: str = ""
+    notes: tuple[str, ...] = Field(default=(), strict=False)  # TOML has lists
+    group: str | None = None
+    weight: str | None = None
+    exposure: str | None = None
+    offset: str | None = None
+    time: str | None = None
+
+    @property
+    def roles(self) -> dict[str, str | None]:
+        """Role -> column."""
+        return self.model_dump(include={"group", "weight", "exposure", "offset", "time"})
+
+
+class SplitSection(Section):
+    """Which rows are held out: a share of them, those after a time, or those marked in a column."""
+
+    heldout: float | None = Field(default=None, gt=0, lt=1)
+    after: Annotated[str | float | date | None, BeforeValidator(_moment)] = None
+    column: str | None = None
+
+    def words(self, group: str | None, seed: int) -> str:
+        """The split as the page tells it."""
+        if self.heldout is not None:
+            by = f", whole groups of '{group}' at a time" if group else ""
+            return f"{self.heldout:.0%} of the rows held out at random (seed {seed}){by}"
+        if self.after is not None:
+            return f"rows after {self.after} held out"
+        return f"rows marked in '{self.column}' held out"
+
+
+class DefaultsSection(Section):
+    """The formulas of every model that has none of its own."""
+
+    formula: str | None = None
+    predictors: dict[str, str] = {}
+
+
+class ModelSection(DefaultsSection):
+    """One model: its definition by name, and its formulas where they differ from the defaults."""
+
+    define: str
+
+
+class ChecksSection(Section):
+    """How long a check may take."""
+
+    budget: PositiveFloat = 120.0  # seconds a model for statsmodels' search
+
+
+class ReportSection(Section):
+    """What the page relates the models to."""
+
+    reference: str | None = None
+    baseline: str | None = None
+
+
+class StudyFile(Section):
+    """A comparison of models on one table, as its file declares it."""
+
+    title: str
+    question: str = ""
+    seed: int = Field(default=0, ge=0)
+    data: DataSection
+    split: SplitSection
+    defaults: DefaultsSection = DefaultsSection()
+    models: dict[str, ModelSection] = Field(min_length=1)
+    checks: ChecksSection = ChecksSection()
+    report: ReportSection = ReportSection()
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "StudyFile":
+        told = [f"{where}: {what}" for where, what in _disagreements(self.model_dump())]
+        if told:
+            raise ValueError("; ".join(told))
+        return self
+
+    @property
+    def reference(self) -> str:
+        """The model to which the others are related: the declared one, else the first."""
+        return self.report.reference or next(iter(self.models))
+
+    def formula(self, name: str) -> str:
+        """The main formula of a model."""
+        return self.models[name].formula or self.defaults.formula or ""
+
+    def predictors(self, name: str) -> dict[str, str]:
+        """The further formulas of a model, its own before the defaults."""
+        return self.defaults.predictors | self.models[name].predictors
+
+
+def read_study_file(path: Path) -> StudyFile:
+    """The file's content. Raises StudyError that lists every mistake with its place in the file."""
+    if not path.is_file():
+        beside = [other.name for other in path.parent.glob("*.toml")]
+        raise StudyError(f"there is no study file {path}{nearest(path.name, beside)}")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as reason:
+        raise StudyError(f"{path} cannot be read: {reason.strerror}") from reason
+    except UnicodeDecodeError as reason:
+        raise StudyError(f"{path} is not UTF-8 text; save it in that encoding") from reason
+    except tomllib.TOMLDecodeError as reason:
+        raise StudyError(f"{path} is not valid TOML: {reason}") from reason
+    try:
+        return StudyFile.model_validate(content)
+    except ValidationError as reason:
+        told = [*map(_told, _of_sections(reason)), *_disagreements(content)]
+        lines = [f"  {where}: {what}" for where, what in told]
+        count = "one mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
+        raise StudyError(f"{path} has {count}:\n" + "\n".join(lines)) from reason
+
+
+Mistake = tuple[str, str]  # place in the file, what is wrong there
+
+
+def _of_sections(reason: ValidationError) -> list[ErrorDetails]:
+    # At the root stand only the disagreements, which are found again in the raw content:
+    # pydantic looks for them only where every section is free of mistakes.
+    return [error for error in reason.errors() if error["loc"]]
+
+
+def _told(error: ErrorDetails) -> Mistake:
+    *parents, key = error["loc"]
+    if error["type"] == "extra_forbidden":
+        return _place(*parents, key), f"unknown key{nearest(str(key), _known_keys(parents))}"
+    words = WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return _place(*parents, key), words.format(**error.get("ctx", {}))
+
+
+def _place(*keys: object) -> str:
+    """A dotted TOML key, quoted where it must be."""
+    plain = [str(key) for key in keys]
+    return ".".join(key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else f'"{key}"' for key in plain)
+
+
+def _known_keys(parents: list[Any]) -> list[str]:
+    section = StudyFile.model_fields[parents[0]].annotation if parents else StudyFile
+    fields: Mapping[str, Any] = getattr(section, "model_fields", ModelSection.model_fields)
+    return list(fields)
+
+
+def _disagreements(content: Mapping[str, Any]) -> list[Mistake]:
+    """Mistakes between keys. A value of the wrong type is passed over: its section refuses it."""
+    models = {name: _table(_table(content, "models"), name) for name in _table(content, "models")}
+    default = _table(content, "defaults").get("formula")
+    formulas = {name: model.get("formula") or default for name, model in models.items()}
+    return [
+        *_split_mistakes(content),
+        *_formula_mistakes(formulas),
+        *_reference_mistakes(_table(content, "report").get("reference"), models),
+    ]
+
+
+def _table(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = content.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _split_mistakes(content: Mapping[str, Any]) -> Iterator[Mistake]:
+    if isinstance(content.get("split"), Mapping):
+        given = [way for way in WAYS_TO_SPLIT if content["split"].get(way) is not None]
+        if len(given) != 1:
+            had = " and ".join(given) or "none"
+            yield "split", f"needs one of heldout, after and column, and has {had}"
+
+
+def _formula_mistakes(formulas: Mapping[str, object]) -> Iterator[Mistake]:
+    """Every model has a formula, and all explain one outcome: others cannot be compared."""
+    outcomes = {}
+    for name, formula in formulas.items():
+        if formula is None:
+            yield _place("models", name), "has no formula, and [defaults] gives none"
+        elif isinstance(formula, str) and "~" in formula:
+            outcomes[name] = formula.partition("~")[0].strip().strip("`")
+    first = next(iter(outcomes), "")
+    for name, outcome in outcomes.items():
+        if outcome and outcomes[first] and outcome != outcomes[first]:
+            yield (
+                _place("models", name, "formula"),
+                f"the outcome is '{outcome}', but '{first}' explains '{outcomes[first]}'; models "
+                "are compared on one outcome",
+            )
+
+
+def _reference_mistakes(reference: object, models: Mapping[str, Any]) -> Iterator[Mistake]:
+    if isinstance(reference, str) and reference not in models:
+        yield "report.reference", f"no model is called '{reference}'{nearest(reference, models)}"
