@@ -88,7 +88,8 @@ def validate(study: Path) -> None:
         click.echo(mistake, err=True)
     if mistakes:
         sys.exit(MISUSE)
-    click.echo(f"{study}: {len(read.models)} models, nothing to complain of")
+    count = "one model" if len(read.models) == 1 else f"{len(read.models)} models"
+    click.echo(f"{study}: {count}, nothing to complain of")
 
 
 @commands.command()

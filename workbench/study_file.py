@@ -41,7 +41,7 @@ WORDS = {
 def _moment(value: object) -> object:
     if isinstance(value, bool) or not isinstance(value, str | int | float | date | None):
         raise ValueError("must be a number, a date or text")
-    return float(value) if isinstance(value, int) else value
+    return value
 
 
 class Section(BaseModel):
@@ -72,14 +72,14 @@ class SplitSection(Section):
     """Which rows are held out: a share of them, those after a time, or those marked in a column."""
 
     heldout: float | None = Field(default=None, gt=0, lt=1)
-    after: Annotated[str | float | date | None, BeforeValidator(_moment)] = None
+    after: Annotated[str | int | float | date | None, BeforeValidator(_moment)] = None
     column: str | None = None
 
     def words(self, group: str | None, seed: int) -> str:
         """The split as the page tells it."""
         if self.heldout is not None:
             by = f", whole groups of '{group}' at a time" if group else ""
-            return f"{self.heldout:.0%} of the rows held out at random (seed {seed}){by}"
+            return f"{100 * self.heldout:g}% of the rows held out at random (seed {seed}){by}"
         if self.after is not None:
             return f"rows after {self.after} held out"
         return f"rows marked in '{self.column}' held out"

@@ -68,6 +68,9 @@ def calibration_divergence(
 ) -> Divergence:
     """KL of normal scores from N(0, 1) by spacings, centred on what a perfect model gives.
 
+    `z` is (n,), or (R, n) for R randomisations of the same rows, whose mean is less noisy; floor
+    and p-value (that of the first) then stay those of a single one, which is conservative.
+
     Pass `label="KL"` for a model without predictors. The standard error is the conservative
     sd/√n, clustered if there are groups; the p-value comes from simulated perfect samples.
 
@@ -78,22 +81,23 @@ def calibration_divergence(
     the mean is .010 and 5 % exceed the floor (of 60 groups of 20: .055 and 33 %), at .99 40 %.
     """
     scores = _checked_scores(z)
-    n = scores.size
+    n = scores.shape[1]
     units = n if groups is None else int(effective_units(groups))
-    outside = int(np.isinf(scores).sum())
+    outside = int(np.isinf(scores[0]).sum())
     if outside:
         reason = f"{outside} of {n} rows have probability 0 in the model's tail"
         return Divergence(Mean(math.inf, math.nan, n), label, math.nan, None, reason)
     if units < FEWEST_UNITS:
         reason = f"{units} independent rows or groups are fewer than the {FEWEST_UNITS} it takes"
         return Divergence(Mean(math.nan, math.nan, n), label, math.nan, None, reason)
-    raw = mean(_local_log_ratios(scores), groups=groups)
+    local = _local_log_ratios(scores)
+    raw = mean(local.mean(axis=0), groups=groups)
     null = null_estimates(n)
     centred = replace(raw, value=raw.value - float(null.mean()))
     floor = float(stats.norm.isf(0.05) * null_estimates(units).std(ddof=1))
     if groups is not None:
         return Divergence(centred, label, floor, None, DEPENDENT)
-    p_value = float((1 + np.sum(null >= raw.value)) / (1 + null.size))
+    p_value = float((1 + np.sum(null >= local[0].mean())) / (1 + null.size))
     return Divergence(centred, label, floor, p_value)
 
 
@@ -159,14 +163,17 @@ def _local_log_ratios(scores: Array) -> Array:
 
 
 def _checked_scores(z: npt.ArrayLike) -> Array:
+    """Scores of shape (R, n), without NaN, and without ties within a randomisation."""
     scores = np.asarray(z, float)
-    if scores.ndim != 1 or np.isnan(scores).any():
+    if scores.ndim not in (1, 2) or np.isnan(scores).any():
         raise DataError("normal scores must be one number a row, none of them NaN")
-    finite = scores[np.isfinite(scores)]
-    repeated = finite.size - np.unique(finite).size
-    if repeated:
-        raise DataError(
-            f"{repeated} of {scores.size} normal scores repeat another, and a spacing of 0 has no "
-            "density: outcomes that are counts or rounded need randomised scores (normal_scores)"
-        )
-    return scores
+    for sample in np.atleast_2d(scores):
+        finite = sample[np.isfinite(sample)]
+        repeated = finite.size - np.unique(finite).size
+        if repeated:
+            raise DataError(
+                f"{repeated} of {sample.size} normal scores repeat another, and a spacing of 0 has "
+                "no density: outcomes that are counts or rounded need randomised scores "
+                "(normal_scores)"
+            )
+    return np.atleast_2d(scores)

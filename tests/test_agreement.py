@@ -1,0 +1,146 @@
+"""The check notices what is wrong, stays silent on what is right, and never passes on NaN."""
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.base.model import GenericLikelihoodModelResults
+
+import workbench as wb
+from models import counts
+from tests import declarations
+from tests.declarations import dataset
+from workbench import density
+from workbench.agreement import Outcome
+from workbench.density import Distribution
+
+RNG = np.random.default_rng(3)
+N = 300
+X = RNG.normal(size=(N, 1))
+ETA = 0.5 + 0.4 * X[:, 0]
+MEAN = np.exp(ETA)
+HEALTHY = {
+    "poisson": (counts.poisson, RNG.poisson(MEAN)),
+    "negative_binomial": (counts.negative_binomial, RNG.negative_binomial(2, 2 / (2 + MEAN))),
+    "zero_inflated_poisson": (
+        counts.zero_inflated_poisson,
+        RNG.poisson(3 * MEAN) * (RNG.random(N) > 0.3),
+    ),
+    "hurdle_negative_binomial": (
+        counts.hurdle_negative_binomial,
+        RNG.negative_binomial(2, 2 / (2 + 2 * MEAN)) * (RNG.random(N) > 0.2),
+    ),
+    "linear": (declarations.linear, RNG.normal(ETA, 0.7)),
+    "logistic": (declarations.logistic, RNG.random(N) < 1 / (1 + np.exp(-ETA))),
+    "gamma": (declarations.gamma, RNG.gamma(2.0, MEAN)),
+    "exponential": (declarations.exponential, RNG.exponential(MEAN)),
+    "tobit": (declarations.tobit, np.maximum(RNG.normal(ETA, 1.0), 0)),
+}
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {
+        name: wb.maximum_likelihood(wb.bind(definition, dataset(y, X)))
+        for name, (definition, y) in HEALTHY.items()
+    }
+
+
+def outcomes(checks, code):
+    return {agreement.outcome for agreement in checks if agreement.code == code}
+
+
+@pytest.mark.parametrize("name", HEALTHY)
+def test_healthy_models_pass_every_check(fits, name):
+    checks = wb.check(fits[name])
+    assert checks.outcome is Outcome.PASS, checks.to_frame()
+    assert {a.code for a in checks} >= {
+        "sum", "gradient", "starts", "density",
+        "statsmodels-llf", "statsmodels-estimate", "statsmodels-se", "statsmodels-aic",
+    }  # fmt: skip
+
+
+def test_statsmodels_own_results_are_handed_over(fits):
+    checks = wb.check(fits["poisson"])
+    assert isinstance(checks.statsmodels, GenericLikelihoodModelResults)
+    assert "beta[x1]" in str(checks.statsmodels.summary())
+    assert len(checks.to_frame()) == len(checks)
+
+
+def test_a_density_that_is_too_large_is_noticed_by_the_log_likelihood(fits):
+    def larger(distribution, y):
+        return density.log_density(distribution, y) + np.log(1.1)
+
+    checks = wb.check(fits["linear"], log_density=larger)
+    assert outcomes(checks, "statsmodels-llf") == {Outcome.FAIL}
+    assert outcomes(checks, "density") == {Outcome.FAIL}
+    # A constant factor moves no estimate.
+    assert outcomes(checks, "statsmodels-estimate") == {Outcome.PASS}
+    llf = next(a for a in checks if a.code == "statsmodels-llf")
+    assert llf.distance == pytest.approx(N * np.log(1.1), rel=1e-6)
+
+
+def test_a_scale_that_is_too_large_is_noticed_by_the_estimates(fits):
+    def wider(distribution, y):
+        mu, sigma = distribution.parameters
+        return stats.norm.logpdf(y, mu, 1.1 * sigma)
+
+    checks = wb.check(fits["linear"], log_density=wider)
+    failed = {a.quantity for a in checks if a.code == "statsmodels-estimate" and a.outcome == "fail"}
+    assert failed == {"sigma"}
+    assert outcomes(checks, "statsmodels-llf") == {Outcome.PASS}  # the same maximum elsewhere
+
+
+def test_a_density_that_is_nan_never_passes(fits):
+    checks = wb.check(fits["exponential"], log_density=lambda d, y: np.full(N, np.nan))
+    assert checks.outcome is not Outcome.PASS
+    assert Outcome.PASS not in outcomes(checks, "density")
+    assert Outcome.PASS not in outcomes(checks, "statsmodels-estimate")
+
+
+def test_out_of_time_is_look(fits):
+    ticks = iter(range(10**9))
+    checks = wb.check(fits["poisson"], budget=5.0, clock=lambda: float(next(ticks)))
+    assert outcomes(checks, "statsmodels") == {Outcome.LOOK}
+    assert checks.outcome is Outcome.LOOK
+    assert checks.statsmodels is None
+
+
+def test_without_a_second_density_it_is_look():
+    data = dataset(RNG.integers(0, 11, N), X)
+    checks = wb.check(wb.maximum_likelihood(wb.bind(declarations.beta_binomial, data)))
+    (untried,) = [a for a in checks if a.code == "density"]
+    assert untried.outcome is Outcome.LOOK
+    assert "BetaBinomial" in untried.why
+
+
+def test_without_a_maximum_there_is_nothing_to_agree_on():
+    x = np.linspace(-1, 1, 20)
+    fit = wb.maximum_likelihood(wb.bind(declarations.logistic, dataset(x > 0, x[:, None])))
+    checks = wb.check(fit)
+    assert outcomes(checks, "statsmodels") == {Outcome.NOT_APPLICABLE}
+    assert outcomes(checks, "gradient") == {Outcome.NOT_APPLICABLE}
+
+
+def test_a_map_is_not_compared_with_a_maximum_of_the_likelihood():
+    problem = wb.bind(counts.poisson, dataset(HEALTHY["poisson"][1], X))
+    checks = wb.check(wb.maximum_a_posteriori(problem))
+    assert outcomes(checks, "statsmodels") == {Outcome.NOT_APPLICABLE}
+    assert outcomes(checks, "gradient") == {Outcome.PASS}
+
+
+def test_single_precision_in_a_ready_model_is_look():
+    import pymc as pm
+
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0.0, 10.0)
+        pm.NegativeBinomial("y", mu=pm.math.exp(mu), alpha=2.0, observed=RNG.poisson(3, 50))
+    checks = wb.check(wb.maximum_likelihood(wb.bind(model)))
+    assert outcomes(checks, "precision") == {Outcome.LOOK}
+
+
+def test_pymc_and_scipy_name_the_same_distribution(fits):
+    distribution = fits["zero_inflated_poisson"].problem.distribution(
+        fits["zero_inflated_poisson"].theta
+    )
+    assert isinstance(distribution, Distribution)
+    assert [part.name for part in distribution.components] == ["DiracDelta", "Poisson"]

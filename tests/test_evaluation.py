@@ -1,0 +1,111 @@
+"""Held-out numbers against by-hand sums, and what may be called KL."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import workbench as wb
+from models import counts
+from tests.declarations import dataset
+
+RNG = np.random.default_rng(17)
+N = 1200
+X = RNG.normal(size=(N, 1))
+MEAN = np.exp(0.7 + 0.4 * X[:, 0])
+Y = RNG.negative_binomial(2, 2 / (2 + MEAN))
+GROUPS = np.repeat(np.arange(N // 4), 4)
+DATA = dataset(Y, X, group=GROUPS)
+TRAIN, TEST = DATA.isel(row=slice(0, 600)), DATA.isel(row=slice(600, N))
+
+
+@pytest.fixture(scope="module")
+def fits():
+    return {
+        "poisson": wb.maximum_likelihood(wb.bind(counts.poisson, TRAIN)),
+        "nb2": wb.maximum_likelihood(wb.bind(counts.negative_binomial, TRAIN)),
+    }
+
+
+@pytest.fixture(scope="module")
+def evaluations(fits):
+    return {name: wb.evaluate(fit, TEST) for name, fit in fits.items()}
+
+
+def test_cross_entropy_is_scipys_sum_by_hand(fits, evaluations):
+    alpha = fits["nb2"].params["alpha"]
+    mu = np.exp(TEST["X"].values @ fits["nb2"].params.to_numpy()[:2])
+    nll = -stats.nbinom.logpmf(TEST["y"].values, alpha, alpha / (alpha + mu))
+    found = evaluations["nb2"].cross_entropy
+    assert found.value == pytest.approx(nll.mean(), rel=1e-12)
+    assert evaluations["nb2"].nll == pytest.approx(nll.sum(), rel=1e-12)
+    sums = (nll - nll.mean()).reshape(150, 4).sum(axis=1)
+    expected = np.sqrt(150 / 149 * (sums**2).sum()) / 600
+    assert found.se == pytest.approx(expected, rel=1e-10)
+    assert found.clusters == 150
+
+
+def test_training_cross_entropy_is_the_nll_over_n(fits):
+    inside = wb.evaluate(fits["poisson"])
+    assert inside.cross_entropy.value == pytest.approx(-fits["poisson"].llf / 600, rel=1e-12)
+    assert not inside.heldout
+    assert np.isnan(inside.kl.mean.value)
+    assert "fitted on" in inside.kl.reason
+
+
+def test_calibration_kl_is_a_lower_bound_and_says_so(evaluations):
+    poisson, nb2 = evaluations["poisson"].kl, evaluations["nb2"].kl
+    assert "lower bound" in poisson.label
+    assert poisson.p_value is None
+    assert "not independent" in poisson.reason
+    assert poisson.resolved
+    assert not nb2.resolved  # the truth is negative binomial
+
+
+def test_the_pit_of_the_true_model_is_uniform(evaluations):
+    assert stats.kstest(evaluations["nb2"].pit, "uniform").pvalue > 0.001
+    assert stats.kstest(evaluations["poisson"].pit, "uniform").pvalue < 1e-6
+
+
+def test_a_kl_without_predictors_is_the_kl_itself():
+    rows = dataset(RNG.poisson(3.0, 2000))
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, rows.isel(row=slice(0, 1000))))
+    kl = wb.evaluate(fit, rows.isel(row=slice(1000, 2000))).kl
+    assert kl.label == "KL"
+    assert 0 <= kl.p_value <= 1
+    assert abs(kl.mean.value) < 4 * kl.floor  # the truth is Poisson
+
+
+def test_the_same_seed_gives_the_same_pit(fits):
+    first, second, other = (wb.evaluate(fits["nb2"], TEST, seed=s).pit for s in (1, 1, 2))
+    np.testing.assert_array_equal(first, second)
+    assert (first != other).any()
+
+
+def test_expected_frequencies_are_average_probabilities(fits, evaluations):
+    mu = np.exp(TEST["X"].values @ fits["poisson"].params.to_numpy())
+    expected = [stats.poisson.pmf(value, mu).mean() for value in range(4)]
+    np.testing.assert_allclose(evaluations["poisson"].frequencies(np.arange(4)), expected, rtol=1e-12)
+
+
+def test_the_hash_tells_rows_apart_by_label_and_outcome_only(fits, evaluations):
+    same = evaluations["poisson"].rows_hash
+    assert evaluations["nb2"].rows_hash == same
+    reordered = wb.evaluate(fits["poisson"], TEST.isel(row=slice(None, None, -1)))
+    assert reordered.rows_hash != same
+    moved = TEST.assign(X=TEST["X"] + 1.0)
+    assert wb.evaluate(fits["poisson"], moved).rows_hash == same
+
+
+def test_a_fit_without_a_finite_optimum_cannot_be_evaluated():
+    import pymc as pm
+
+    def impossible(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            pm.Uniform("outcome", 0.0, pm.Uniform("upper", 0.0, 1.0), observed=y, dims="row")
+        return model
+
+    fit = wb.maximum_likelihood(wb.bind(impossible, dataset([2.0, 3.0])))
+    assert fit.status == "not finite"
+    with pytest.raises(wb.ModelError, match="no finite optimum"):
+        wb.evaluate(fit, dataset([2.0, 3.0]))

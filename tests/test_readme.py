@@ -1,0 +1,64 @@
+"""What the README shows is run."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def commands():
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    return [line for line in lines if not line.startswith("./wb test")]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """The reports, where the README's paths find them, so that no page lands in the checkout."""
+    folder = tmp_path_factory.mktemp("readme")
+    ignore = shutil.ignore_patterns("out")
+    shutil.copytree(ROOT / "reports", folder / "reports", ignore=ignore)
+    return folder
+
+
+def run(arguments, folder):
+    return subprocess.run(arguments, capture_output=True, text=True, cwd=folder)
+
+
+def test_the_readme_has_the_two_commands():
+    assert "./wb run reports/doctor-visits/study.toml" in commands()
+    assert "./wb test" in TEXT
+
+
+def test_the_python_example_runs(checkout):
+    (example,) = blocks("python")
+    done = run([sys.executable, "-W", "error", "-c", example], checkout)
+    assert done.returncode == 0, done.stderr
+    for words in ("negative_binomial: a minimum", "log-likelihood", "separated"):
+        assert words in done.stdout
+
+
+@pytest.mark.slow
+def test_every_command_runs(checkout):
+    # The wrapper has its own tests; here it stands for the package it starts.
+    for line in commands():
+        arguments = shlex.split(line.replace("./wb", f"{sys.executable} -P -m workbench", 1))
+        done = run(arguments, checkout)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert (checkout / "reports/doctor-visits/out/index.html").stat().st_size < 2_000_000
+
+
+def test_every_link_leads_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
