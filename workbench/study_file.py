@@ -20,6 +20,8 @@ from pydantic_core import ErrorDetails
 
 from workbench.errors import StudyError, nearest
 
+Mistake = tuple[str, str]  # place in the file, what is wrong there
+
 WAYS_TO_SPLIT = ("heldout", "after", "column")
 # pydantic's kinds of mistakes in the words of someone who writes a study file.
 WORDS = {
@@ -167,9 +169,6 @@ def read_study_file(path: Path) -> StudyFile:
         raise StudyError(f"{path} has {count}:\n" + "\n".join(lines)) from reason
 
 
-Mistake = tuple[str, str]  # place in the file, what is wrong there
-
-
 def _of_sections(reason: ValidationError) -> list[ErrorDetails]:
     # At the root stand only the disagreements, which are found again in the raw content:
     # pydantic looks for them only where every section is free of mistakes.
@@ -180,8 +179,8 @@ def _told(error: ErrorDetails) -> Mistake:
     *parents, key = error["loc"]
     if error["type"] == "extra_forbidden":
         return _place(*parents, key), f"unknown key{nearest(str(key), _known_keys(parents))}"
-    words = WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-    return _place(*parents, key), words.format(**error.get("ctx", {}))
+    words = WORDS.get(error["type"], "").format(**error.get("ctx", {}))
+    return _place(*parents, key), words or error["msg"].removeprefix("Value error, ")
 
 
 def _place(*keys: object) -> str:
