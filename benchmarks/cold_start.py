@@ -19,6 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
@@ -249,7 +250,10 @@ def _our_mode(problem: wb.Problem, seconds: float) -> Fit:
 
 
 def _by_find_map(definition: Definition, first: xr.Dataset, second: xr.Dataset) -> tuple[Fit, Fit]:
-    return _their_mode(definition, first), _their_mode(definition, second)
+    with warnings.catch_warnings():
+        # PyTensor's trigamma has no numba form and runs in Python; nothing to do about it here.
+        warnings.filterwarnings("ignore", "Numba will use object mode", UserWarning)
+        return _their_mode(definition, first), _their_mode(definition, second)
 
 
 def _their_mode(definition: Definition, data: xr.Dataset) -> Fit:

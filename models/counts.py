@@ -126,7 +126,5 @@ def hurdle_negative_binomial(data: xr.Dataset) -> pm.Model:
         # PyMC's psi is the probability of crossing the hurdle, hence the sign.
         psi = pm.math.sigmoid(-(Z @ gamma))
         mu = pm.math.exp(X @ beta)
-        pm.HurdleNegativeBinomial(
-            "outcome", psi=psi, mu=mu, alpha=alpha, observed=y, dims="row"
-        )
+        pm.HurdleNegativeBinomial("outcome", psi=psi, mu=mu, alpha=alpha, observed=y, dims="row")
     return model

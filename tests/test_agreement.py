@@ -85,7 +85,9 @@ def test_a_scale_that_is_too_large_is_noticed_by_the_estimates(fits):
         return stats.norm.logpdf(y, mu, 1.1 * sigma)
 
     checks = wb.check(fits["linear"], log_density=wider)
-    failed = {a.quantity for a in checks if a.code == "statsmodels-estimate" and a.outcome == "fail"}
+    failed = {
+        a.quantity for a in checks if a.code == "statsmodels-estimate" and a.outcome == "fail"
+    }
     assert failed == {"sigma"}
     assert outcomes(checks, "statsmodels-llf") == {Outcome.PASS}  # the same maximum elsewhere
 

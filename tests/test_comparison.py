@@ -46,7 +46,7 @@ def test_the_best_stands_first_and_is_separated_by_the_simultaneous_limit(evalua
 
 
 def test_three_rivals_need_239_standard_errors(evaluations):
-    four = {name: evaluations["NB2"] for name in "abcd"}
+    four = dict.fromkeys("abcd", evaluations["NB2"])
     assert wb.compare(four).limit == pytest.approx(2.394, abs=5e-4)
     assert not wb.compare(four).separated("b")
 
@@ -77,5 +77,5 @@ def test_few_rows_and_small_differences_are_flagged(evaluations):
             for d in (counts.poisson, counts.zero_inflated_poisson)}  # fmt: skip
     few = {name: wb.evaluate(fit, TEST.isel(row=slice(0, 20))) for name, fit in fits.items()}
     assert any("only 20 held-out rows" in flag for flag in wb.compare(few).flags)
-    same = {name: evaluations["NB2"] for name in "ab"}
+    same = dict.fromkeys("ab", evaluations["NB2"])
     assert any("less than 4 nats" in flag for flag in wb.compare(same).flags)

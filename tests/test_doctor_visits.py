@@ -58,9 +58,7 @@ def test_nb2_is_statsmodels_negative_binomial_once_polished(fits, everything):
     np.testing.assert_allclose(ours.params.iloc[:-1], params[:-1], rtol=1e-6)
     assert ours.params["alpha"] == pytest.approx(1 / params[-1], rel=1e-6)
     errors = np.sqrt(np.diag(np.linalg.inv(-model.hessian(params))))
-    np.testing.assert_allclose(
-        ours.standard_errors("observed").iloc[:-1], errors[:-1], rtol=1e-6
-    )
+    np.testing.assert_allclose(ours.standard_errors("observed").iloc[:-1], errors[:-1], rtol=1e-6)
 
 
 def test_rows_of_one_person_hang_together(fits):
@@ -71,9 +69,7 @@ def test_rows_of_one_person_hang_together(fits):
     assert information.mean(evaluation.pointwise).se == pytest.approx(0.0090, abs=5e-5)
     assert fits["poisson"].effective_parameters == pytest.approx(182, abs=0.5)
     fit = fits["poisson"]
-    by_row = np.trace(
-        np.linalg.solve(fit.optimum.information, fit._products(None))
-    )
+    by_row = np.trace(np.linalg.solve(fit.optimum.information, fit._products(None)))
     assert by_row == pytest.approx(72, abs=0.5)
 
 

@@ -84,7 +84,9 @@ def test_the_same_seed_gives_the_same_pit(fits):
 def test_expected_frequencies_are_average_probabilities(fits, evaluations):
     mu = np.exp(TEST["X"].values @ fits["poisson"].params.to_numpy())
     expected = [stats.poisson.pmf(value, mu).mean() for value in range(4)]
-    np.testing.assert_allclose(evaluations["poisson"].frequencies(np.arange(4)), expected, rtol=1e-12)
+    np.testing.assert_allclose(
+        evaluations["poisson"].frequencies(np.arange(4)), expected, rtol=1e-12
+    )
 
 
 def test_the_hash_tells_rows_apart_by_label_and_outcome_only(fits, evaluations):

@@ -75,7 +75,9 @@ def test_what_each_start_found_is_kept():
 
 def test_a_saddle_alone_is_not_stationary():
     saddle = Function(
-        lambda t: t[0] ** 2 - t[1] ** 2, lambda t: [2 * t[0], -2 * t[1]], lambda t: [[2, 0], [0, -2]]
+        lambda t: t[0] ** 2 - t[1] ** 2,
+        lambda t: [2 * t[0], -2 * t[1]],
+        lambda t: [[2, 0], [0, -2]],
     )
     optimum = find(saddle, {"on it": np.zeros(2)}, ["a", "b"], 1)
     assert optimum.verdict.status is Status.NOT_STATIONARY

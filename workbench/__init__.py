@@ -1,13 +1,13 @@
 """One PyMC declaration: maximum likelihood and MAP, checked, and related to cross-entropy and KL.
 
-    import workbench as wb
-    from models import counts
+import workbench as wb
+from models import counts
 
-    table = wb.read("visits.csv.gz", group="person")
-    train, test = wb.split(table, heldout=0.25)
-    design = wb.design("mdvis ~ lncoins + idp", train)
-    fit = wb.maximum_likelihood(wb.bind(counts.poisson, design(train)))
-    wb.evaluate(fit, design(test)).cross_entropy
+table = wb.read("visits.csv.gz", group="person")
+train, test = wb.split(table, heldout=0.25)
+design = wb.design("mdvis ~ lncoins + idp", train)
+fit = wb.maximum_likelihood(wb.bind(counts.poisson, design(train)))
+wb.evaluate(fit, design(test)).cross_entropy
 """
 
 from importlib import import_module

@@ -39,7 +39,7 @@ ERROR_LIMIT = 1e-2  # relative
 class Outcome(StrEnum):
     """pass: tried and agrees. look: could not be tried, or not decided. fail: disagrees."""
 
-    PASS = "pass"  # noqa: S105
+    PASS = "pass"
     LOOK = "look"
     FAIL = "fail"
     NOT_APPLICABLE = "n/a"
@@ -115,16 +115,22 @@ def check(
         second = _SecondOpinion(fit, log_density)
         found.append(_density(fit, second))
     except ModelError as reason:
-        return Checks((*found, _not_tried("density", "log density by row", str(reason), Outcome.LOOK)))
+        return Checks(
+            (*found, _not_tried("density", "log density by row", str(reason), Outcome.LOOK))
+        )
     if fit.objective != "likelihood":
         why = "a MAP is no maximum of the likelihood; check the maximum-likelihood fit"
-        return Checks((*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE)))
+        return Checks(
+            (*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE))
+        )
     if not fit.optimum.verdict.regular:
         why = f"there is no maximum to agree on: {fit.status}"
-        return Checks((*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE)))
-    results, reason = _statsmodels(fit, second, clock() + budget, clock)
+        return Checks(
+            (*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE))
+        )
+    results, hindrance = _statsmodels(fit, second, clock() + budget, clock)
     if results is None:
-        return Checks((*found, _not_tried("statsmodels", "statsmodels", reason, Outcome.LOOK)))
+        return Checks((*found, _not_tried("statsmodels", "statsmodels", hindrance, Outcome.LOOK)))
     return Checks((*found, *_compared(fit, results, second)), results)
 
 
@@ -147,7 +153,7 @@ class _SecondOpinion:
         return self.pointwise(theta)
 
 
-class _OutOfTime(Exception):
+class _OutOfTimeError(Exception):
     pass
 
 
@@ -170,7 +176,7 @@ class _Model(GenericLikelihoodModel):  # type: ignore[misc]
 
     def loglikeobs(self, params: np.ndarray) -> np.ndarray:
         if self._clock() > self._deadline:
-            raise _OutOfTime
+            raise _OutOfTimeError
         terms = self._row_weights * self._rows(np.asarray(params, float))
         return np.where(np.isnan(terms), -np.inf, terms)
 
@@ -186,7 +192,10 @@ def _statsmodels(
     """
     problem, weights = fit.problem, fit.problem.rows.weights
     if len(problem.labels) != len(problem.theta_labels):
-        return None, "natural parameters that are tied to each other (a simplex) have no such fit yet"
+        return (
+            None,
+            "natural parameters tied to each other (a simplex) have no such fit yet",
+        )
     clocked = (second.observed, weights, deadline, clock)
     free = _Model(second.pointwise, problem.theta_labels, *clocked)
     natural = _Model(second.of_natural, problem.labels, *clocked)
@@ -205,7 +214,7 @@ def _statsmodels(
                 )
                 if _arrived(natural, results):
                     break
-    except _OutOfTime:
+    except _OutOfTimeError:
         return None, "statsmodels ran out of its time budget; give [checks] budget more seconds"
     return results, ""
 
@@ -234,28 +243,60 @@ def _compared(fit: Estimate, results: Any, second: _SecondOpinion) -> list[Agree
     for index, label in enumerate(fit.problem.labels):
         distance = abs(ours[index] - theirs[index]) / observed[index]
         found.append(
-            _judged("statsmodels-estimate", label, ours[index], theirs[index], distance,
-                    ESTIMATE_LIMIT, "standard errors", "a hundredth of a standard error")
-        )  # fmt: skip
+            _judged(
+                "statsmodels-estimate",
+                label,
+                ours[index],
+                theirs[index],
+                distance,
+                ESTIMATE_LIMIT,
+                "standard errors",
+                "a hundredth of a standard error",
+            )
+        )
     errors = np.asarray(results.bse, float)
     for index, label in enumerate(fit.problem.labels):
         distance = abs(errors[index] / observed[index] - 1)
         found.append(
-            _judged("statsmodels-se", f"standard error of {label}", observed[index], errors[index],
-                    distance, ERROR_LIMIT, "relative", "what its numerical second derivatives leave")
-        )  # fmt: skip
+            _judged(
+                "statsmodels-se",
+                f"standard error of {label}",
+                observed[index],
+                errors[index],
+                distance,
+                ERROR_LIMIT,
+                "relative",
+                "what numerical second derivatives leave",
+            )
+        )
     found.append(
-        _judged("statsmodels-aic", "AIC", fit.aic, float(results.aic), abs(fit.aic - results.aic),
-                2 * LLF_LIMIT, "nats", "twice the limit of the log-likelihood")
-    )  # fmt: skip
+        _judged(
+            "statsmodels-aic",
+            "AIC",
+            fit.aic,
+            float(results.aic),
+            abs(fit.aic - results.aic),
+            2 * LLF_LIMIT,
+            "nats",
+            "twice the limit of the log-likelihood",
+        )
+    )
     return found
 
 
 def _llf(fit: Estimate, theirs: float, second: _SecondOpinion) -> Agreement:
     """A higher one by them is our failure; a lower one on the same density is theirs: look."""
     distance = abs(fit.llf - theirs)
-    found = _judged("statsmodels-llf", "log-likelihood", fit.llf, theirs, distance, LLF_LIMIT,
-                    "nats", "half the square of a hundredth of a standard error")  # fmt: skip
+    found = _judged(
+        "statsmodels-llf",
+        "log-likelihood",
+        fit.llf,
+        theirs,
+        distance,
+        LLF_LIMIT,
+        "nats",
+        "half the square of a hundredth of a standard error",
+    )
     at_ours = float(fit.problem.rows.weights @ second.pointwise(fit.theta))
     same_density = abs(at_ours - fit.llf) < LLF_LIMIT
     if found.outcome is Outcome.FAIL and same_density and theirs < fit.llf:
@@ -265,14 +306,23 @@ def _llf(fit: Estimate, theirs: float, second: _SecondOpinion) -> Agreement:
 
 
 def _judged(
-    code: str, quantity: str, ours: float, theirs: float, distance: float, limit: float, unit: str, why: str
+    code: str,
+    quantity: str,
+    ours: float,
+    theirs: float,
+    distance: float,
+    limit: float,
+    unit: str,
+    why: str,
 ) -> Agreement:
     """NaN never passes."""
     if np.isnan(distance):
         outcome, why = Outcome.LOOK, "one of the two is not a number"
     else:
         outcome = Outcome.PASS if distance <= limit else Outcome.FAIL
-    return Agreement(code, quantity, float(ours), float(theirs), float(distance), limit, unit, outcome, why)
+    return Agreement(
+        code, quantity, float(ours), float(theirs), float(distance), limit, unit, outcome, why
+    )
 
 
 def _not_tried(code: str, quantity: str, why: str, outcome: Outcome) -> Agreement:
@@ -285,8 +335,16 @@ def _sum_of_rows(fit: Estimate) -> Agreement:
     terms = fit.problem.rows.weights * fit.problem.pointwise(fit.theta)
     total = float(np.sum(terms))
     scale = float(np.abs(terms).sum())
-    return _judged("sum", "rows add up to the log-likelihood", fit.llf, total,
-                   abs(fit.llf - total) / scale, 1e-12, "relative", "rounding of a sum")  # fmt: skip
+    return _judged(
+        "sum",
+        "rows add up to the log-likelihood",
+        fit.llf,
+        total,
+        abs(fit.llf - total) / scale,
+        1e-12,
+        "relative",
+        "rounding of a sum",
+    )
 
 
 def _gradient(fit: Estimate) -> Agreement:
@@ -299,17 +357,33 @@ def _gradient(fit: Estimate) -> Agreement:
     place = fit.theta + 0.5 * scale
     exact = fit.problem.value_and_gradient(place, prior)[1] * scale
     # Half a nat a standard error: a step of a hundredth balances truncation against rounding.
-    numeric = np.array([
-        (fit.problem.value_and_gradient(place + h, prior)[0]
-         - fit.problem.value_and_gradient(place - h, prior)[0]) / 2e-2
-        for h in np.diag(1e-2 * scale)
-    ])  # fmt: skip
+    numeric = np.array(
+        [
+            (
+                fit.problem.value_and_gradient(place + h, prior)[0]
+                - fit.problem.value_and_gradient(place - h, prior)[0]
+            )
+            / 2e-2
+            for h in np.diag(1e-2 * scale)
+        ]
+    )
     worst = int(np.argmax(np.abs(exact - numeric)))
     scale_of_sum = float(np.abs(fit.problem.pointwise(fit.theta)).sum())
-    limit = GRADIENT_LIMIT + 1e-4 * float(np.abs(exact).max()) + 1e2 * np.finfo(float).eps * scale_of_sum / 2e-2
-    return _judged("gradient", f"gradient in {fit.problem.theta_labels[worst]}", exact[worst],
-                   numeric[worst], abs(exact[worst] - numeric[worst]), limit, "standard errors",
-                   "truncation of central differences, and rounding")  # fmt: skip
+    limit = (
+        GRADIENT_LIMIT
+        + 1e-4 * float(np.abs(exact).max())
+        + 1e2 * np.finfo(float).eps * scale_of_sum / 2e-2
+    )
+    return _judged(
+        "gradient",
+        f"gradient in {fit.problem.theta_labels[worst]}",
+        exact[worst],
+        numeric[worst],
+        abs(exact[worst] - numeric[worst]),
+        limit,
+        "standard errors",
+        "truncation of central differences, and rounding",
+    )
 
 
 def _starts(fit: Estimate) -> Agreement:
@@ -317,11 +391,22 @@ def _starts(fit: Estimate) -> Agreement:
     values = np.array([start.value for start in fit.optimum.starts])
     again = int(np.sum(values <= fit.optimum.value + LLF_LIMIT))
     if not fit.optimum.verdict.regular:
-        return _not_tried("starts", "optimum found twice", f"no optimum: {fit.status}", Outcome.NOT_APPLICABLE)
+        return _not_tried(
+            "starts", "optimum found twice", f"no optimum: {fit.status}", Outcome.NOT_APPLICABLE
+        )
     why = f"{again} of {len(values)} starts arrived at the best point"
     outcome = Outcome.PASS if again > 1 else Outcome.LOOK
-    return Agreement("starts", "starts that arrived", float(again), float(len(values)),
-                     float(len(values) - again), float(len(values) - 2), "starts", outcome, why)  # fmt: skip
+    return Agreement(
+        "starts",
+        "starts that arrived",
+        float(again),
+        float(len(values)),
+        float(len(values) - again),
+        float(len(values) - 2),
+        "starts",
+        outcome,
+        why,
+    )
 
 
 def _single_precision(fit: Estimate) -> Agreement:
@@ -345,5 +430,13 @@ def _density(fit: Estimate, second: _SecondOpinion) -> Agreement:
             worst = (float(off[row]), float(ours[row]), float(theirs[row]), row)
     distance, ours_there, theirs_there, row = worst
     label = fit.problem.rows.labels[row]
-    return _judged("density", f"log density of row {label}", ours_there, theirs_there, distance,
-                   DENSITY_LIMIT, "relative", "two formulae in double precision; the worst row")  # fmt: skip
+    return _judged(
+        "density",
+        f"log density of row {label}",
+        ours_there,
+        theirs_there,
+        distance,
+        DENSITY_LIMIT,
+        "relative",
+        "two formulae in double precision; the worst row",
+    )

@@ -90,7 +90,9 @@ class Comparison:
 
     def _evaluation(self, name: str) -> Evaluation:
         if name not in self.evaluations:
-            raise DataError(f"no model '{name}' in this comparison{nearest(name, self.evaluations)}")
+            raise DataError(
+                f"no model '{name}' in this comparison{nearest(name, self.evaluations)}"
+            )
         return self.evaluations[name]
 
 

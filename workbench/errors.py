@@ -1,23 +1,8 @@
 """A user's mistake, told in one sentence: what was got, and what would do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
-
-
-# What code that is not ours, a definition say, may raise while it is loaded or called.
-FOREIGN_ERRORS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    BufferError,
-    ImportError,
-    LookupError,
-    NameError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 
 
 class WorkbenchError(Exception):
@@ -34,6 +19,18 @@ class ModelError(WorkbenchError):
 
 class StudyError(WorkbenchError):
     """A study file, or a saved folder of findings, cannot be read."""
+
+
+@contextmanager
+def foreign_code(name: str, did: str = "raised") -> Iterator[None]:
+    """Around code that is not ours, and that only: whatever it raises is told as its mistake."""
+    try:
+        yield
+    except WorkbenchError:
+        raise
+    except (Exception, SystemExit) as reason:
+        told = [type(reason).__name__, *str(reason).splitlines()[:1]]
+        raise ModelError(f"{name} {did} {': '.join(told)}") from reason
 
 
 def nearest(name: str, candidates: Iterable[str]) -> str:

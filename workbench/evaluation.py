@@ -13,7 +13,6 @@ from workbench.errors import ModelError
 from workbench.estimate import Estimate
 from workbench.information import Divergence, Mean
 
-
 # One randomised PIT of counts moves the calibration KL by about its standard error from seed to
 # seed; the mean of twenty does not.
 RANDOMISATIONS = 20
@@ -55,13 +54,11 @@ class Evaluation:
         For outcomes with atoms it is randomised, R times; else R is 1.
         """
         of, below, at = self.distribution, density.just_below(self.observed), self.observed
-        tails = tuple(
-            (tail(of, below), tail(of, at))
-            for tail in (density.log_distribution_function, density.log_survival_function)
-        )
+        low, high = density.log_distribution_function, density.log_survival_function
+        lower, upper = (low(of, below), low(of, at)), (high(of, below), high(of, at))
         rng = np.random.default_rng(self.seed)
         repeats = RANDOMISATIONS if density.has_atoms(of) else 1
-        return np.array([information.normal_scores(*tails, rng) for _ in range(repeats)])
+        return np.array([information.normal_scores(lower, upper, rng) for _ in range(repeats)])
 
     @cached_property
     def pit(self) -> np.ndarray:
@@ -76,11 +73,15 @@ class Evaluation:
         rows there is none: it would be biased by the fit.
         """
         if not self.heldout:
-            return _no_divergence("no KL from the rows the model was fitted on; evaluate held-out rows")
+            return _no_divergence(
+                "no KL from the rows the model was fitted on; evaluate held-out rows"
+            )
         if not (self.weights == 1).all():
             return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
         label = "calibration KL, a lower bound" if self.conditional else "KL"
-        return information.calibration_divergence(self.normal_scores, groups=self.groups, label=label)
+        return information.calibration_divergence(
+            self.normal_scores, groups=self.groups, label=label
+        )
 
     @cached_property
     def expected(self) -> np.ndarray:
@@ -110,7 +111,9 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         for rows that do not fit the declaration.
     """
     if not np.isfinite(fit.optimum.value):
-        raise ModelError(f"{fit.problem.name} has no finite optimum to evaluate: {fit.optimum.verdict.advice}")
+        raise ModelError(
+            f"{fit.problem.name} has no finite optimum to evaluate: {fit.optimum.verdict.advice}"
+        )
     problem = fit.problem if data is None else fit.problem.on(data)
     distribution = problem.distribution(fit.theta)
     observed = np.asarray(problem.rows.observed, float)

@@ -336,9 +336,7 @@ def _probed(
     return _sides(objective, theta, value, distance * unit, needed)[0]
 
 
-def _followed(
-    objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray
-) -> _Probe:
+def _followed(objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray) -> _Probe:
     """Both sides of a weak direction, farther each time, until one rises by what counts."""
     for distance in 2.0 ** np.arange(14):
         probe, highest = _sides(objective, theta, value, distance * unit, COUNTS)

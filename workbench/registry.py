@@ -2,14 +2,13 @@
 
 import importlib
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from workbench.errors import ModelError, nearest
+from workbench.errors import ModelError, foreign_code, nearest
 
 GROUP = "workbench.models"
 
@@ -48,7 +47,7 @@ def definitions_in(module: ModuleType) -> list[str]:
 def _from_package(home: str) -> ModuleType:
     registered = {point.name: point.value for point in entry_points(group=GROUP)}
     where = registered.get(home, home)
-    with _loading(home):
+    with foreign_code(home, "cannot be loaded:"):
         try:
             return importlib.import_module(where)
         except ModuleNotFoundError as reason:
@@ -86,17 +85,6 @@ def _from_file(path: Path) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ModelError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
-    with _loading(str(path)):
+    with foreign_code(str(path), "cannot be loaded:"):
         spec.loader.exec_module(module)
     return module
-
-
-@contextmanager
-def _loading(home: str) -> Iterator[None]:
-    """A user's file may raise anything while it is loaded, and a script may even exit."""
-    try:
-        yield
-    except ModelError:
-        raise
-    except (Exception, SystemExit) as reason:
-        raise ModelError(f"{home} cannot be loaded: {type(reason).__name__}: {reason}") from reason

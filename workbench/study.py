@@ -2,8 +2,7 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -16,7 +15,7 @@ import xarray as xr
 from workbench import findings as found
 from workbench.agreement import check
 from workbench.comparison import compare
-from workbench.errors import DataError, ModelError, WorkbenchError
+from workbench.errors import DataError, ModelError
 from workbench.estimate import maximum_a_posteriori, maximum_likelihood
 from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
@@ -126,19 +125,17 @@ class Study(StudyFile):
         try:
             note(f"{name}: binding")
             bound = self._bind(name, training, heldout)
-            with _foreign(self.models[name].define):
-                return self._fit(name, bound, note, clock)
+            return self._fit(name, bound, note, clock)
         except (DataError, ModelError) as reason:
             note(f"{name}: failed: {reason}")
             return FailedModel(name=name, define=self.models[name].define, reason=str(reason))
 
     def _bind(self, name: str, training: Table, heldout: Table) -> Bound:
         model = self.models[name]
-        with _foreign(model.define):
-            definition = definition_named(model.define, self.folder)
-            plan = design(self.formula(name), training, **self.predictors(name))
-            test_rows = plan(heldout)
-            return Bound(plan, definition, bind(definition, plan(training)), test_rows)
+        definition = definition_named(model.define, self.folder)
+        plan = design(self.formula(name), training, **self.predictors(name))
+        test_rows = plan(heldout)
+        return Bound(plan, definition, bind(definition, plan(training)), test_rows)
 
     def _fit(self, name: str, bound: Bound, note: Note, clock: Callable[[], float]) -> Fitted:
         rng = np.random.default_rng([self.seed, list(self.models).index(name)])
@@ -175,10 +172,9 @@ class Study(StudyFile):
         define = self._baseline_define
         try:
             bound = self._bind_baseline(training, heldout)
-            with _foreign(define):
-                fit = maximum_likelihood(bound.problem)
-                if fit.optimum.verdict.regular:
-                    return evaluate(fit, bound.test_rows, seed=self.seed)
+            fit = maximum_likelihood(bound.problem)
+            if fit.optimum.verdict.regular:
+                return evaluate(fit, bound.test_rows, seed=self.seed)
         except (DataError, ModelError) as reason:
             note(f"{BASELINE}: failed: {reason}")
             return FailedModel(name=BASELINE, define=define, reason=str(reason))
@@ -186,19 +182,6 @@ class Study(StudyFile):
         return None
 
     def _bind_baseline(self, training: Table, heldout: Table) -> Bound:
-        with _foreign(self._baseline_define):
-            definition = definition_named(self._baseline_define, self.folder)
-            plan = intercept_only(design(self.formula(self.reference), training))
-            return Bound(plan, definition, bind(definition, plan(training)), plan(heldout))
-
-
-@contextmanager
-def _foreign(define: str) -> Iterator[None]:
-    """A definition is not our code: whatever it makes Python raise is that model's failure."""
-    try:
-        yield
-    except WorkbenchError:
-        raise
-    except (Exception, SystemExit) as reason:
-        told = ": ".join(filter(None, [type(reason).__name__, *str(reason).split("\n")[:1]]))
-        raise ModelError(f"{define} raised {told}") from reason
+        definition = definition_named(self._baseline_define, self.folder)
+        plan = intercept_only(design(self.formula(self.reference), training))
+        return Bound(plan, definition, bind(definition, plan(training)), plan(heldout))

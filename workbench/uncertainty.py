@@ -20,7 +20,7 @@ def inverse(information: np.ndarray) -> np.ndarray:
     scale = 1.0 / np.sqrt(diagonal)
     factor = cho_factor(scale[:, None] * information * scale)
     inverted: np.ndarray = scale[:, None] * cho_solve(factor, np.eye(len(scale))) * scale
-    return (inverted + inverted.T) / 2
+    return np.asarray((inverted + inverted.T) / 2)
 
 
 def summed(scores: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
@@ -36,8 +36,8 @@ def score_products(
 ) -> np.ndarray:
     """sum of s s', by row (frequency weights: w s s') or, where given, by group; shape (k, k).
 
-    The mean score is taken off first: at a maximum likelihood it is zero, at a MAP it is not
-    (theory: White 1982, with the penalty's share removed).
+    The mean score is taken off first: at a maximum of the likelihood it is zero, at a MAP it is
+    what the prior pulls.
     """
     centre = (weights @ scores) / weights.sum()
     centred = scores - centre

@@ -1,5 +1,6 @@
 """A definition, or a ready model, bound to data: the problem as functions of one flat vector."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,9 +13,9 @@ import pytensor
 import xarray as xr
 
 from workbench.density import Distribution
-from workbench.errors import FOREIGN_ERRORS, DataError, ModelError, nearest
+from workbench.errors import DataError, ModelError, foreign_code, nearest
 from workbench.problem.functions import Functions, put
-from workbench.problem.graph import Graph, Parameter, read_graph
+from workbench.problem.graph import Graph, Parameter, read_graph, value_of
 
 Declaration = Callable[[xr.Dataset], pm.Model]
 INT32 = np.iinfo(np.int32)
@@ -58,7 +59,9 @@ class Problem:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Compiled functions do not travel; the declaration does, and is bound again on arrival.
-        return _revive, (cloudpickle.dumps((self.source, self.dataset, self.rows, self.functions.engine)),)
+        return _revive, (
+            cloudpickle.dumps((self.source, self.dataset, self.rows, self.functions.engine)),
+        )
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -81,22 +84,22 @@ class Problem:
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Weighted NLL, less `prior` times the log prior, and its gradient (k,)."""
-        return self.functions("objective", theta, prior, self._weights(weights), *self._arrays)  # type: ignore[no-any-return]
+        return self.functions("objective", theta, prior, self._weights(weights), *self._arrays)
 
     def hessian(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> np.ndarray:
         """Second derivatives of the same objective, shape (k, k)."""
-        return self.functions("hessian", theta, prior, self._weights(weights), *self._arrays)  # type: ignore[no-any-return]
+        return self.functions("hessian", theta, prior, self._weights(weights), *self._arrays)
 
     def pointwise(self, theta: np.ndarray) -> np.ndarray:
         """Log-likelihood of each row, unweighted, shape (n,)."""
-        return self.functions("pointwise", theta, *self._arrays)[0]  # type: ignore[no-any-return]
+        return self.functions("pointwise", theta, *self._arrays)[0]
 
     def scores(self, theta: np.ndarray) -> np.ndarray:
         """Gradient of each row's log-likelihood, unweighted, shape (n, k)."""
         self._require_independent_rows("scores by row")
-        return self.functions("scores", theta, *self._arrays)  # type: ignore[no-any-return]
+        return self.functions("scores", theta, *self._arrays)
 
     def log_prior(self, theta: np.ndarray) -> float:
         """Log prior density of the natural parameters at theta."""
@@ -104,15 +107,15 @@ class Problem:
 
     def natural(self, theta: np.ndarray) -> np.ndarray:
         """The parameters as declared, flat, in the order of `labels`."""
-        return self.functions("natural", theta, *self._arrays)[0]  # type: ignore[no-any-return]
+        return self.functions("natural", theta, *self._arrays)[0]
 
     def natural_jacobian(self, theta: np.ndarray) -> np.ndarray:
         """d natural / d theta, one row a natural value."""
-        return self.functions("natural_jacobian", theta, *self._arrays)  # type: ignore[no-any-return]
+        return self.functions("natural_jacobian", theta, *self._arrays)
 
     def unconstrained(self, natural: np.ndarray) -> np.ndarray:
         """theta of natural values; NaN outside their support."""
-        return self.functions("unconstrained", np.asarray(natural, float), *self._arrays)[0]  # type: ignore[no-any-return]
+        return self.functions("unconstrained", np.asarray(natural, float), *self._arrays)[0]
 
     def distribution(self, theta: np.ndarray) -> Distribution:
         """The outcome's distribution in each row, by name and parameters, as numbers."""
@@ -130,7 +133,8 @@ class Problem:
         offer = getattr(self.source, "start", None)
         if offer is None or self.dataset is None:
             return None
-        known = offer(self.dataset)
+        with foreign_code(f"the start of {self.name}"):
+            known = offer(self.dataset)
         natural = self.natural(self.graph.start)
         pieces, end = [], 0
         for parameter in self.parameters:
@@ -159,7 +163,7 @@ class Problem:
         complete, model = _declared(self.source, other, self.name)
         arrays = {name: _array(model[name]) for name in _data_names(model)}
         rows = _rows(self.graph, arrays, _observed(model), complete)
-        _refuse_impossible_counts(self.graph.discrete, rows)
+        _refuse_impossible_counts(self.graph.discrete, rows, _outcome_name(complete))
         return replace(self, dataset=complete, rows=rows)
 
     def _weights(self, weights: np.ndarray | None) -> np.ndarray:
@@ -198,7 +202,7 @@ def bind(
     if weight is not None or group is not None:
         raise DataError("a definition takes weight and group from its Dataset, not from bind()")
     complete, model = _declared(declaration, data, name)
-    graph = _graph(model, name)
+    graph = _graph(model)
     _refuse_unused(complete, model, name)
     arrays = {row.name: row.value for row in graph.inputs}
     rows = _rows(graph, arrays, graph.observed, complete)
@@ -209,7 +213,7 @@ def _bind_model(
     model: pm.Model, weight: np.ndarray | None, group: np.ndarray | None, engine: str
 ) -> Problem:
     name = model.name or "model"
-    graph = _graph(model, name)
+    graph = _graph(model)
     roles = {"weight": weight, "group": group}
     arrays = {row.name: row.value for row in graph.inputs}
     rows = _rows(graph, arrays, graph.observed, _roles_dataset(graph, roles))
@@ -226,7 +230,7 @@ def _problem(
 ) -> Problem:
     if engine not in ("auto", "jax", "pytensor"):
         raise ModelError(f"engine is 'auto', 'jax' or 'pytensor', not {engine!r}")
-    _refuse_impossible_counts(graph.discrete, rows)
+    _refuse_impossible_counts(graph.discrete, rows, _outcome_name(data))
     problem = Problem(name, source, data, graph, Functions(graph, engine), rows, independent=True)
     if _rows_are_independent(problem):
         return problem
@@ -244,26 +248,32 @@ def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.
     """The data as the definition expects them, and the model it makes of them."""
     complete = _with_predictors(definition, data, name)
     for column in complete.data_vars:
-        _refuse_unfit(complete[column])
-    try:
-        # Else PyTensor holds Python literals as float32: 1e-7 in the log density.
-        with pytensor.config.change_flags(cast_policy="numpy+floatX"):
+        if column != "time":  # ours alone: a date is welcome
+            _refuse_unfit(complete[column])
+    # Else PyTensor holds Python literals as float32: 1e-7 in the log density.
+    with foreign_code(name), pytensor.config.change_flags(cast_policy="numpy+floatX"):
+        try:
             model = definition(complete)
-    except KeyError as missing:
-        wanted = str(missing.args[0]).split("'")[1] if "'" in str(missing.args[0]) else str(missing)
-        have = [str(column) for column in complete.data_vars]
-        raise ModelError(
-            f"{name} reads '{wanted}', which the data do not have{nearest(wanted, have)}; "
-            f"they have {', '.join(have)}"
-        ) from missing
-    except FOREIGN_ERRORS as reason:
-        raise ModelError(f"{name} raised {type(reason).__name__}: {reason}") from reason
+        except KeyError as missing:
+            _tell_missing(missing, complete, name)
+            raise
     if not isinstance(model, pm.Model):
         raise ModelError(f"{name} returned {type(model).__name__}; a definition returns a pm.Model")
     return complete, model
 
 
-def _graph(model: pm.Model, name: str) -> Graph:
+def _tell_missing(missing: KeyError, data: xr.Dataset, name: str) -> None:
+    """A column that the definition wants and the data lack, as xarray reports it."""
+    quoted = re.search(r"No variable named '([^']*)'", str(missing.args[0] if missing.args else ""))
+    if quoted:
+        have = [str(column) for column in data.data_vars]
+        raise ModelError(
+            f"{name} reads '{quoted[1]}', which the data do not have{nearest(quoted[1], have)}; "
+            f"they have {', '.join(have)}"
+        ) from missing
+
+
+def _graph(model: pm.Model) -> Graph:
     with pytensor.config.change_flags(cast_policy="numpy+floatX"):
         return read_graph(model)
 
@@ -273,11 +283,8 @@ def _with_predictors(definition: Declaration, data: xr.Dataset, name: str) -> xr
     wanted = tuple(getattr(definition, "predictors", ()))
     given = {str(v)[2:] for v in data.data_vars if str(v).startswith("X_")}
     for extra in given - set(wanted) if hasattr(definition, "predictors") else ():
-        known = f"it has {', '.join(wanted)}" if wanted else "it has only the main one"
-        raise ModelError(
-            f"{name} has no predictor '{extra}'{nearest(extra, wanted)}{'' if nearest(extra, wanted) else ';'} "
-            f"{known}"
-        )
+        known = f"; it has {', '.join(wanted)}" if wanted else "; it has only the main one"
+        raise ModelError(f"{name} has no predictor '{extra}'{nearest(extra, wanted) or known}")
     for predictor in wanted:
         if f"X_{predictor}" not in data and "X" in data:
             data = data.assign({f"X_{predictor}": data["X"].rename(term=f"term_{predictor}")})
@@ -301,14 +308,14 @@ def _refuse_unfit(column: xr.DataArray) -> None:
     if column.dtype.kind in "iu" and column.size and int(np.abs(column.values).max()) > INT32.max:
         place = np.argwhere(np.abs(column.values) > INT32.max)[0]
         raise DataError(
-            f"'{column.name}' is {column.values[tuple(place)]} at {_place(column, place)}, more than "
-            "the 32 bits in which pm.Data holds integers; store the column as float64"
+            f"'{column.name}' is {column.values[tuple(place)]} at {_place(column, place)}, more "
+            "than the 32 bits in which pm.Data holds integers; store the column as float64"
         )
 
 
 def _place(column: xr.DataArray, place: np.ndarray) -> str:
     said = []
-    for dim, index in zip(column.dims, place):
+    for dim, index in zip(column.dims, place, strict=True):
         label = column[dim].values[index] if dim in column.coords else index
         said.append(f"{dim} {label}")
     return ", ".join(said)
@@ -341,9 +348,7 @@ def _array(variable: Any) -> np.ndarray:
 
 
 def _observed(model: pm.Model) -> np.ndarray:
-    from workbench.problem.graph import _value
-
-    return _value(model.rvs_to_values[model.observed_RVs[0]])
+    return value_of(model.rvs_to_values[model.observed_RVs[0]])
 
 
 def _rows(
@@ -373,7 +378,9 @@ def _rows(
 
 
 def _roles_dataset(graph: Graph, roles: Mapping[str, Any]) -> xr.Dataset:
-    given = {name: ("row", np.asarray(values)) for name, values in roles.items() if values is not None}
+    given = {
+        name: ("row", np.asarray(values)) for name, values in roles.items() if values is not None
+    }
     if "group" in given:
         _, codes = np.unique(given["group"][1], return_inverse=True)
         given["group"] = ("row", codes)
@@ -390,7 +397,9 @@ def _rows_by_name(problem: Problem, other: Mapping[str, Any] | xr.Dataset) -> Ro
             )
     model: pm.Model = problem.source
     value_name = model.rvs_to_values[model.observed_RVs[0]].name
-    observed = values.get(value_name, values.get(_observed_data_name(problem), problem.rows.observed))
+    observed = values.get(
+        value_name, values.get(_observed_data_name(problem), problem.rows.observed)
+    )
     roles = {name: values.get(name) for name in ("weight", "group")}
     return _rows(problem.graph, values, np.asarray(observed), _roles_dataset(problem.graph, roles))
 
@@ -409,7 +418,7 @@ def _plain(name: str) -> str:
     return name if name.isidentifier() else "X"
 
 
-def _refuse_impossible_counts(discrete: bool, rows: Rows) -> None:
+def _refuse_impossible_counts(discrete: bool, rows: Rows, name: str) -> None:
     """PyMC would silently truncate 1.9 to 1."""
     if not discrete:
         return
@@ -419,21 +428,29 @@ def _refuse_impossible_counts(discrete: bool, rows: Rows) -> None:
         row, column = np.argwhere(wrong)[0]
         kind = "negative" if observed[row, column] < 0 else "not a whole number"
         raise DataError(
-            f"the outcome is {observed[row, column]:g} at row {rows.labels[row]}, which is {kind}; "
-            "this model is for counts 0, 1, 2, ..."
+            f"{name} is {observed[row, column]:g} at row {rows.labels[row]}, which is {kind}, and "
+            "this model is for counts 0, 1, 2, ...; mend or drop the row, or choose a model for "
+            "such outcomes"
         )
+
+
+def _outcome_name(data: xr.Dataset | None) -> str:
+    return (
+        f"'{data.attrs['outcome']}'"
+        if data is not None and "outcome" in data.attrs
+        else "the outcome"
+    )
 
 
 def _rows_are_independent(problem: Problem) -> bool:
     """Change one row's data: no other row's term may move (a mean over rows inside would)."""
     graph, count = problem.graph, problem.rows.count
-    varying = [index for index, row in enumerate(graph.inputs) if row.varies_by_row]
-    if count < 2 or not varying:
-        return True
     theta = graph.start + 0.1 * np.random.default_rng(0).standard_normal(len(graph.start))
-    terms = problem.pointwise(theta)
+    with foreign_code(problem.name, "cannot be evaluated:"):  # the declared graph's first run
+        terms = problem.pointwise(theta)
     if terms.shape != (count,):
         return False
+    varying = [index for index, row in enumerate(graph.inputs) if row.varies_by_row]
     changed = list(problem.rows.arrays)
     for index in varying:
         changed[index] = changed[index].copy()

@@ -78,7 +78,9 @@ def _makers(name: str, engine: str) -> Sequence[tuple[str, Maker, tuple[type[Exc
             ways.append((module.NAME, getattr(module, kind), module.UNSUPPORTED))
     if kind == "hessian":
         differences = pytensor_engine.hessian_by_differences
-        ways.append(("differences of PyTensor's gradient", differences, pytensor_engine.UNSUPPORTED))
+        ways.append(
+            ("differences of PyTensor's gradient", differences, pytensor_engine.UNSUPPORTED)
+        )
     return ways
 
 

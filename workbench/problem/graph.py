@@ -85,17 +85,18 @@ def read_graph(model: pm.Model) -> Graph:
     starts = [np.asarray(initial[value.name], dtype=float) for value in values]
     theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
     pieces = _cut(theta, [start.shape for start in starts])
-    from_theta = {value: piece.astype(value.dtype) for value, piece in zip(values, pieces)}
+    from_theta = {
+        value: piece.astype(value.dtype) for value, piece in zip(values, pieces, strict=True)
+    }
 
-    terms = model.logp(vars=model.observed_RVs, jacobian=False, sum=False)
-    log_prior = model.logp(vars=free, jacobian=False)
+    terms, log_prior = _log_densities(model)
     natural = model.replace_rvs_by_values(free)
     tree = read_distribution(model.observed_RVs[0]) if len(model.observed_RVs) == 1 else None
     leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
     outputs = without_checks([_by_row(terms), log_prior, *natural, *leaves])
     outputs = graph_replace(outputs, from_theta, strict=False)
 
-    observed = np.asarray(_value(model.rvs_to_values[model.observed_RVs[0]]))
+    observed = np.asarray(value_of(model.rvs_to_values[model.observed_RVs[0]]))
     count = observed.shape[0] if observed.ndim else 1
     outputs = _with_lengths_written_in(model, outputs)
     inputs = _inputs(model, outputs, count)
@@ -126,7 +127,7 @@ def read_graph(model: pm.Model) -> Graph:
         distribution=tree.with_leaves(leaves) if tree else None,
         parameters=tuple(
             _parameter(model, rv, shape, start.shape)
-            for rv, shape, start in zip(free, shapes, starts)
+            for rv, shape, start in zip(free, shapes, starts, strict=True)
         ),
         latent=tuple(rv.name for rv in free if _depends_on_others(rv, free)),
         discrete=np.dtype(model.observed_RVs[0].dtype).kind in "iub",
@@ -134,6 +135,18 @@ def read_graph(model: pm.Model) -> Graph:
         start=np.concatenate([start.ravel() for start in starts]) if starts else np.zeros(0),
         observed=observed,
     )
+
+
+def _log_densities(model: pm.Model) -> tuple[list[Variable], Variable]:
+    """Of the rows, term by term, and of the prior."""
+    try:
+        terms = model.logp(vars=model.observed_RVs, jacobian=False, sum=False)
+        return terms, model.logp(vars=model.free_RVs, jacobian=False)
+    except NotImplementedError as reason:
+        raise ModelError(
+            f"PyMC knows no log density for a part of this model ({str(reason).splitlines()[0]}); "
+            "declare the outcome and the priors by distributions that have one"
+        ) from reason
 
 
 def refuse_what_has_no_likelihood(model: pm.Model) -> None:
@@ -165,7 +178,7 @@ def refuse_what_has_no_likelihood(model: pm.Model) -> None:
         )
     if not model.free_RVs:
         raise ModelError("the model has no free variable, so there is nothing to estimate")
-    lengths = {rv.name: _value(model.rvs_to_values[rv]).shape[:1] for rv in model.observed_RVs}
+    lengths = {rv.name: value_of(model.rvs_to_values[rv]).shape[:1] for rv in model.observed_RVs}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"'{name}' has {n[0] if n else 1}" for name, n in lengths.items())
         raise ModelError(
@@ -179,7 +192,7 @@ def _depends_on_others(rv: Variable, free: Sequence[Variable]) -> bool:
     return any(ancestor in others for ancestor in ancestors(list(rv.owner.inputs)))
 
 
-def _value(variable: Variable) -> np.ndarray:
+def value_of(variable: Variable) -> np.ndarray:
     """The array behind an observed value: a constant, a `pm.Data`, or a cast of one."""
     if isinstance(variable, Constant):
         return np.asarray(variable.data)
@@ -206,7 +219,7 @@ def _cut(vector: Variable, shapes: Sequence[tuple[int, ...]]) -> list[Variable]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     return [
         vector[int(end - np.prod(shape)) : int(end)].reshape(shape)
-        for end, shape in zip(ends, shapes)
+        for end, shape in zip(ends, shapes, strict=True)
     ]
 
 
@@ -226,9 +239,7 @@ def _with_lengths_written_in(model: pm.Model, outputs: list[Variable]) -> list[V
     return graph_replace(outputs, written, strict=False) if written else outputs
 
 
-def _inputs(
-    model: pm.Model, outputs: Sequence[Variable], count: int
-) -> dict[Variable, RowInput]:
+def _inputs(model: pm.Model, outputs: Sequence[Variable], count: int) -> dict[Variable, RowInput]:
     """What the outputs read: every `pm.Data`, and every constant as long as the rows."""
     found: dict[Variable, RowInput] = {}
     dims = model.named_vars_to_dims
@@ -238,11 +249,15 @@ def _inputs(
         if isinstance(variable, SharedVariable):
             value = np.asarray(variable.get_value(borrow=True))
             declared = dims.get(variable.name)
-            by_row = declared[0] in row_dims if declared and row_dims else value.shape[:1] == (count,)
+            by_row = (
+                declared[0] in row_dims if declared and row_dims else value.shape[:1] == (count,)
+            )
             found[variable] = RowInput(
                 variable.name or "data", variable.type(), value, bool(by_row), constant=False
             )
-        elif isinstance(variable, Constant) and np.shape(variable.data)[:1] == (count,) and count > 1:
+        elif (
+            isinstance(variable, Constant) and np.shape(variable.data)[:1] == (count,) and count > 1
+        ):
             value = np.asarray(variable.data)
             name = observed.get(variable) or variable.name or _described(value)
             kind = pt.tensor(dtype=value.dtype, shape=(None,) * value.ndim)
@@ -293,8 +308,10 @@ def _natural_shapes(model: pm.Model, initial: dict[str, np.ndarray]) -> list[tup
     return shapes
 
 
-def _unconstrained(model: pm.Model, naturals: Variable, shapes: Sequence[tuple[int, ...]]) -> Variable:
-    pieces = dict(zip(model.free_RVs, _cut(naturals, shapes)))
+def _unconstrained(
+    model: pm.Model, naturals: Variable, shapes: Sequence[tuple[int, ...]]
+) -> Variable:
+    pieces = dict(zip(model.free_RVs, _cut(naturals, shapes), strict=True))
     forward = []
     for rv, piece in pieces.items():
         transform = model.rvs_to_transforms[rv]
@@ -328,7 +345,7 @@ def _labels(model: pm.Model | None, name: str, shape: tuple[int, ...]) -> tuple[
         return (name,)
     dims = (model.named_vars_to_dims.get(name) if model else None) or (None,) * len(shape)
     axes = []
-    for dim, length in zip(dims, shape):
+    for dim, length in zip(dims, shape, strict=True):
         coordinate = model.coords.get(dim) if model and dim else None
         axes.append(range(length) if coordinate is None else coordinate)
     return tuple(f"{name}[{', '.join(str(c) for c in point)}]" for point in product(*axes))
@@ -336,5 +353,9 @@ def _labels(model: pm.Model | None, name: str, shape: tuple[int, ...]) -> tuple[
 
 def _single_precision(outputs: Sequence[Variable]) -> tuple[str, ...]:
     """Names of constants and results held to 7 digits only: Python literals in a ready model."""
-    found = [v for v in ancestors(list(outputs)) if getattr(v.type, "dtype", "") in ("float32", "float16")]
+    found = [
+        v
+        for v in ancestors(list(outputs))
+        if getattr(v.type, "dtype", "") in ("float32", "float16")
+    ]
     return tuple(sorted({v.name or str(v) for v in found}))

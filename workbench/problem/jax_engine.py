@@ -24,7 +24,7 @@ def put(array: np.ndarray) -> Any:
 
 
 def _traceable(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Callable[..., Any]:
-    return jax_funcify(for_jax(inputs, outputs))  # type: ignore[no-any-return]
+    return jax_funcify(for_jax(inputs, outputs))
 
 
 def values(
