@@ -122,7 +122,7 @@ def test_both_engines_agree(problems, name):
         fallback.hessian(theta), problem.hessian(theta), rtol=1e-6, atol=1e-4
     )
     np.testing.assert_allclose(fallback.scores(theta), problem.scores(theta), rtol=1e-9, atol=1e-9)
-    assert fallback.functions.engines["objective"] == "PyTensor"
+    assert fallback.functions.engines["value_and_gradient"] == "PyTensor"
 
 
 def test_the_fallback_is_chosen_without_asking_and_is_told():
@@ -131,8 +131,14 @@ def test_the_fallback_is_chosen_without_asking_and_is_told():
     slope = central_differences(lambda t: problem.value_and_gradient(t)[1], theta, step=1e-4)
     # The gradient's series is cut at 1e-9 or so; over a step of 1e-4 that leaves 1e-5.
     np.testing.assert_allclose(problem.hessian(theta), slope, rtol=2e-5)
-    assert problem.functions.engines["objective"] == "JAX"
+    assert problem.functions.engines["value_and_gradient"] == "JAX"
     assert "PyTensor" in problem.functions.engines["hessian"]
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "beta_binomial"])
+def test_the_engine_is_jax_where_it_can(problems, name):
+    problems[name].derivatives(some_theta(problems[name]))
+    assert problems[name].functions.engines["derivatives"] == "JAX"
 
 
 def test_python_literals_cost_no_digits():
@@ -407,3 +413,14 @@ def test_data_without_a_row_coordinate_count_from_zero():
         return model
 
     np.testing.assert_array_equal(wb.bind(declared, data).rows.labels, np.arange(4))
+
+
+def test_trigamma_is_scipys():
+    from scipy.special import polygamma
+
+    from workbench.problem.lowerings import _trigamma
+
+    x = np.geomspace(1e-6, 1e12, 4001)
+    # Some ten additions and a polynomial of degree eight, each rounded once.
+    np.testing.assert_allclose(np.asarray(_trigamma(x)), polygamma(1, x), rtol=5e-15)
+    assert np.isnan(_trigamma(np.array([-0.5]))).all()

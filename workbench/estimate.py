@@ -11,10 +11,10 @@ import xarray as xr
 from workbench import uncertainty
 from workbench.density import mean as expected_value
 from workbench.errors import ModelError
-from workbench.optimum import Optimum, find, jittered
+from workbench.optimum import Optimum, Point, find, jittered, point
 from workbench.problem import Problem
 
-JITTERED_STARTS = 2
+STARTS = 3
 COVARIANCES = {
     "observed": "inverse of the observed information",
     "opg": "inverse of the outer product of the scores",
@@ -35,11 +35,11 @@ class _Objective:
     problem: Problem
     prior: float
 
-    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
-        return self.problem.value_and_gradient(theta, self.prior)
+    def values(self, thetas: np.ndarray) -> np.ndarray:
+        return self.problem.values(thetas, self.prior)
 
-    def hessian(self, theta: np.ndarray) -> np.ndarray:
-        return self.problem.hessian(theta, self.prior)
+    def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        return self.problem.derivatives(theta, self.prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Estimate:
     @cached_property
     def llf(self) -> float:
         """The log-likelihood at the estimate, without prior, in nats."""
-        return -self.problem.value_and_gradient(self.theta)[0]
+        return -self.problem.derivatives(self.theta)[0]
 
     @property
     def nobs(self) -> float:
@@ -259,7 +259,7 @@ class Estimate:
         return xr.Dataset(
             {
                 "objective": (("start", "iteration"), path),
-                "theta": (("start", "coordinate"), np.array([start.theta for start in starts])),
+                "theta": (("start", "coordinate"), np.array([start.end.theta for start in starts])),
             },
             coords={
                 "start": [start.name for start in starts],
@@ -300,19 +300,16 @@ def _estimate(
     return Estimate(problem, name, optimum)
 
 
-def _starts(
-    objective: _Objective, problem: Problem, rng: np.random.Generator
-) -> dict[str, np.ndarray]:
-    """The model's initial point, one from the data where offered, and jittered ones."""
-    starts = {"initial point": problem.start()}
+def _starts(objective: _Objective, problem: Problem, rng: np.random.Generator) -> dict[str, Point]:
+    """The model's initial point, one from the data where offered, and others by jitter."""
+    starts = {"initial point": point(objective, problem.start())}
     from_data = problem.data_start()
     if from_data is not None:
-        starts["from the data"] = from_data
+        starts["from the data"] = point(objective, from_data)
     centre = list(starts.values())[-1]
-    for number in range(1, JITTERED_STARTS + 1):
-        starts[f"jittered {number}"] = jittered(
-            objective.hessian, centre, problem.rows.weights.sum(), rng
-        )
+    for number in range(1, STARTS - len(starts) + 1):
+        theta = jittered(centre, problem.rows.weights.sum(), rng)
+        starts[f"jittered {number}"] = point(objective, theta)
     return starts
 
 

@@ -4,13 +4,14 @@ Functions and arrays in, a verdict out. The objective is in nats (an NLL, or an 
 prior), `theta` is flat and unconstrained, and distances are told in standard errors.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import OptimizeResult, minimize
+from scipy.optimize import brentq
 
 # Standard errors left to go at a minimum: a millionth is far below anything a table shows.
 STEP_TOLERANCE = 1e-6
@@ -23,12 +24,17 @@ COUNTS = 1e-3
 # How far a probe goes at most, in units of what one row at the start would determine: beyond,
 # log densities of absurd parameters are rounding, not evidence.
 FARTHEST = 10.0
+# A rise so many times a parabola's belongs to a bent ridge, along which nothing is determined.
+BEYOND = 100.0
 # Eigenvalues of a correlation-scaled information below this share of the largest are rounding.
 ROUNDING = 1e-12
+BENT = 1e-6  # a negative one beyond this share is no rounding
 # Where the trust region hands over to plain Newton steps: the reduction still to come, half the
 # square of this, is then well above the rounding of an NLL of a million rows.
-HANDOVER = 1e-3  # standard errors
+HANDOVER = 1e-2  # standard errors
 ITERATIONS = 200
+FIRST_RADIUS = 1.0  # standard errors that one row would leave
+ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
 POLISH_STEPS = 8  # from a thousandth of a standard error two do; more only follow a ridge
 RESTARTS = 4
 NAMED = 4  # parameters spelled out in a direction
@@ -47,9 +53,58 @@ class Status(StrEnum):
 class Objective(Protocol):
     """A function to be minimised, with its exact derivatives."""
 
-    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]: ...
+    def values(self, thetas: np.ndarray) -> np.ndarray: ...
 
-    def hessian(self, theta: np.ndarray) -> np.ndarray: ...
+    def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class Point:
+    """The objective at theta, in nats, with its gradient (k,) and its Hessian (k, k)."""
+
+    theta: np.ndarray
+    value: float
+    gradient: np.ndarray
+    information: np.ndarray
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether a search can go on from here."""
+        known = (self.value, self.gradient, self.information)
+        return all(bool(np.isfinite(one).all()) for one in known)
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """One standard error of each parameter, the others held; 1 where there is no curvature."""
+        diagonal = np.diag(self.information)
+        return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+    @cached_property
+    def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues and vectors of the information scaled to a unit diagonal: free of units."""
+        values, vectors = np.linalg.eigh(self.scale[:, None] * self.information * self.scale)
+        return values, vectors
+
+    @cached_property
+    def newton_step(self) -> tuple[np.ndarray, float]:
+        """The Newton step and its length in standard errors; infinite where there is none."""
+        nowhere = np.zeros_like(self.theta), np.inf
+        if not self.finite:
+            return nowhere
+        values, vectors = self.spectrum
+        largest = np.abs(values).max(initial=0.0)
+        kept = values > ROUNDING * largest
+        if (values < -ROUNDING * largest).any() or not kept.any():
+            return nowhere
+        along = np.where(kept, vectors.T @ (self.scale * self.gradient), 0.0)
+        divisor = np.where(kept, values, 1.0)
+        step = -self.scale * (vectors @ (along / divisor))
+        return step, float(np.sqrt(np.sum(along**2 / divisor)))
+
+
+def point(objective: Objective, theta: np.ndarray) -> Point:
+    """The objective and its derivatives at theta."""
+    return Point(theta, *objective.derivatives(theta))
 
 
 @dataclass(frozen=True)
@@ -57,13 +112,13 @@ class Start:
     """One search: where it began, where it stopped, and the objective on the way, in nats."""
 
     name: str
-    begin: np.ndarray
-    theta: np.ndarray
+    begin: Point
+    end: Point
     values: tuple[float, ...]
 
     @property
     def value(self) -> float:
-        return self.values[-1]
+        return self.end.value
 
 
 @dataclass(frozen=True)
@@ -98,10 +153,7 @@ class Optimum:
 
 
 def find(
-    objective: Objective,
-    starts: Mapping[str, np.ndarray],
-    labels: Sequence[str],
-    rows: float,
+    objective: Objective, starts: Mapping[str, Point], labels: Sequence[str], rows: float
 ) -> Optimum:
     """Search from every start and judge the best point; never raises for a numerical outcome.
 
@@ -111,193 +163,139 @@ def find(
         How many rows the objective adds up: with the curvature at the start it makes the unit of
         each coordinate, the standard error that one row would leave.
     """
-    found = [search(objective, name, begin) for name, begin in starts.items()]
+    found = {name: search(objective, name, begin, rows) for name, begin in starts.items()}
     for _ in range(RESTARTS):
-        best = min(found, key=lambda start: np.nan_to_num(start.value, nan=np.inf))
-        optimum, better = _judged(objective, best, labels, rows)
+        best = min(found.values(), key=lambda start: np.nan_to_num(start.value, nan=np.inf))
+        end = _finished(objective, best, rows)
+        found[best.name] = replace(best, end=end, values=(*best.values, end.value))
+        verdict, better = judge(objective, end, np.sqrt(rows) * best.begin.scale, labels)
         if better is None:
             break
-        again = search(objective, f"{best.name}, continued", better)
-        found = [replace(again, begin=best.begin) if start is best else start for start in found]
-    return replace(optimum, starts=tuple(found))
-
-
-def search(objective: Objective, name: str, begin: np.ndarray) -> Start:
-    """A trust-region Newton search in scaled parameters, then plain Newton steps.
-
-    A trial point where the value or the gradient is not finite counts as infinitely bad, so the
-    step is shortened rather than fatal.
-    """
-    value, gradient = objective.value_and_gradient(begin)
-    hessian = objective.hessian(begin) if np.isfinite(value) else np.full((len(begin),) * 2, np.nan)
-    if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
-        return Start(name, begin, begin, (float(value),))
-    scale = _scale(hessian)
-    theta, values = _trust_region(objective, begin, scale, value)
-    theta, polished = _polish(objective, theta)
-    return Start(name, begin, theta, (*values, polished))
-
-
-def _scale(hessian: np.ndarray) -> np.ndarray:
-    """One standard error of each parameter, the others held; 1 where there is no curvature."""
-    diagonal = np.diag(hessian)
-    return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
-
-
-def _trust_region(
-    objective: Objective, begin: np.ndarray, scale: np.ndarray, value: float
-) -> tuple[np.ndarray, list[float]]:
-    local = _Local(objective, begin, scale)
-    path, values = [begin], [value]
-
-    def note(intermediate_result: OptimizeResult) -> None:
-        path.append(begin + scale * intermediate_result.x)
-        values.append(float(intermediate_result.fun))
-
-    minimize(
-        local.value,
-        np.zeros_like(begin),
-        jac=local.gradient,
-        hess=local.hessian,
-        method="trust-exact",
-        callback=note,
-        options={
-            "gtol": HANDOVER,
-            "maxiter": ITERATIONS,
-            "initial_trust_radius": 100.0,
-            "max_trust_radius": 1e8,
-        },
+        again = search(objective, best.name, point(objective, better), rows)
+        values = (*found[best.name].values, *again.values)
+        found[best.name] = replace(again, begin=best.begin, values=values)
+    return Optimum(
+        end.theta, end.value, end.gradient, end.information, tuple(found.values()), verdict
     )
-    return path[-1], values
 
 
-class _Local:
-    """The objective in scaled parameters around a point, with its derivatives, kept for the last u.
+def _finished(objective: Objective, best: Start, rows: float) -> Point:
+    """The end of the best search, to the last digits."""
+    end = _polish(objective, best.end)
+    if end.newton_step[1] < STEP_TOLERANCE:
+        return end
+    # A curved ridge, off which plain Newton steps fall.
+    return _polish(objective, search(objective, best.name, end, rows, STEP_TOLERANCE).end)
 
-    Where any of them is not finite the value is infinite, so that no search moves there.
+
+def search(
+    objective: Objective, name: str, begin: Point, rows: float, handover: float = HANDOVER
+) -> Start:
+    """A trust-region Newton search in scaled parameters (Conn, Gould and Toint 2000, ch. 7).
+
+    A trial point where the value or a derivative is not finite counts as infinitely bad, so the
+    step is shortened rather than fatal. The last `handover` standard errors are left to go.
     """
-
-    def __init__(self, objective: Objective, begin: np.ndarray, scale: np.ndarray) -> None:
-        self.objective, self.begin, self.scale = objective, begin, scale
-        self.last: tuple[np.ndarray, float, np.ndarray, np.ndarray] | None = None
-
-    def value(self, u: np.ndarray) -> float:
-        return self._at(u)[1]
-
-    def gradient(self, u: np.ndarray) -> np.ndarray:
-        return self._at(u)[2]
-
-    def hessian(self, u: np.ndarray) -> np.ndarray:
-        return self._at(u)[3]
-
-    def _at(self, u: np.ndarray) -> tuple[np.ndarray, float, np.ndarray, np.ndarray]:
-        if self.last is None or not np.array_equal(self.last[0], u):
-            self.last = (u.copy(), *self._evaluated(self.begin + self.scale * u))
-        return self.last
-
-    def _evaluated(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        value, gradient = self.objective.value_and_gradient(theta)
-        if np.isfinite(value) and np.isfinite(gradient).all():
-            curvature = self.objective.hessian(theta)
-            if np.isfinite(curvature).all():
-                scaled = self.scale[:, None] * curvature * self.scale
-                return value, self.scale * gradient, scaled
-        return np.inf, np.zeros_like(theta), np.eye(len(theta))
+    here, radius, values = begin, FIRST_RADIUS * np.sqrt(rows), [begin.value]
+    if not begin.finite:
+        return Start(name, begin, begin, (begin.value,))
+    scale = begin.scale
+    for _ in range(ITERATIONS):
+        if here.newton_step[1] < handover or radius < np.finfo(float).eps:
+            break
+        curvature, axes = np.linalg.eigh(scale[:, None] * here.information * scale)
+        slope = axes.T @ (scale * here.gradient)
+        move = _within(curvature, slope, radius)
+        predicted = -(slope @ move + 0.5 * curvature @ move**2)
+        trial = point(objective, here.theta + scale * (axes @ move))
+        gain = (here.value - trial.value) / predicted if trial.finite and predicted > 0 else -1.0
+        if gain < 0.25:
+            radius = 0.25 * float(np.linalg.norm(move))
+        elif gain > 0.75:
+            radius = max(radius, 2.0 * float(np.linalg.norm(move)))
+        if gain > ENOUGH:
+            here = trial
+            values.append(here.value)
+    return Start(name, begin, here, tuple(values))
 
 
-def _polish(objective: Objective, theta: np.ndarray) -> tuple[np.ndarray, float]:
+def _within(curvature: np.ndarray, slope: np.ndarray, radius: float) -> np.ndarray:
+    """The minimum of a quadratic model within a ball, in the eigenvectors' coordinates.
+
+    The curvatures are shifted by the least amount that makes them positive and keeps the move
+    inside (More and Sorensen 1983); `excess` is what is added once the lowest stands at zero.
+    """
+    if curvature[0] > 0 and np.linalg.norm(slope / curvature) <= radius:
+        return np.asarray(-slope / curvature)
+    lifted = curvature + max(0.0, -curvature[0])
+
+    def move(excess: float) -> np.ndarray:
+        return np.asarray(-slope / (lifted + excess))
+
+    highest = 1.01 * np.linalg.norm(slope) / radius + np.finfo(float).tiny
+    lowest = 1e-12 * highest
+    if np.linalg.norm(move(lowest)) < radius:  # a saddle without slope: go down along its axis
+        inside = move(lowest)
+        inside[0] = np.copysign(np.sqrt(radius**2 - np.sum(inside[1:] ** 2)), -slope[0])
+        return inside
+
+    def outside(excess: float) -> float:
+        return 1 / radius - 1 / float(np.linalg.norm(move(excess)))
+
+    return move(brentq(outside, lowest, highest, xtol=lowest, rtol=1e-3))
+
+
+def _polish(objective: Objective, here: Point) -> Point:
     """Newton steps while each leaves a smaller one: the value no longer tells them apart."""
-    value, gradient = objective.value_and_gradient(theta)
-    left = np.inf
+    slack = np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0)
     for _ in range(POLISH_STEPS):
-        step, remaining = _newton(objective.hessian(theta), gradient)
-        if not remaining < left:
+        step, left = here.newton_step
+        if not np.isfinite(left) or left < STEP_TOLERANCE * 1e-2:
             break
-        left = remaining
-        trial = theta + step
-        trial_value, trial_gradient = objective.value_and_gradient(trial)
-        slack = np.finfo(float).eps * 1e3 * max(abs(value), 1.0)
-        if not (trial_value <= value + slack and np.isfinite(trial_gradient).all()):
+        trial = point(objective, here.theta + step)
+        if not (trial.finite and trial.value <= here.value + slack):
             break
-        theta, value, gradient = trial, trial_value, trial_gradient
-        if left < STEP_TOLERANCE * 1e-2:
+        if not trial.newton_step[1] < left:
             break
-    return theta, value
-
-
-def _newton(hessian: np.ndarray, gradient: np.ndarray) -> tuple[np.ndarray, float]:
-    """The Newton step and its length in standard errors; infinite where there is none."""
-    if not np.isfinite(hessian).all():
-        return np.zeros_like(gradient), np.inf
-    scale, values, vectors = _spectrum(hessian)
-    kept = values > ROUNDING * values.max(initial=0.0)
-    along = vectors.T @ (scale * gradient)
-    if (values < -ROUNDING * np.abs(values).max(initial=0.0)).any() or not kept.any():
-        return np.zeros_like(gradient), np.inf
-    along = np.where(kept, along, 0.0)
-    divisor = np.where(kept, values, 1.0)
-    return -scale * (vectors @ (along / divisor)), float(np.sqrt(np.sum(along**2 / divisor)))
-
-
-def _spectrum(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Eigenvalues and vectors of the information scaled to a unit diagonal: free of units."""
-    scale = _scale(hessian)
-    values, vectors = np.linalg.eigh(scale[:, None] * hessian * scale)
-    return scale, values, vectors
-
-
-def _judged(
-    objective: Objective, best: Start, labels: Sequence[str], rows: float
-) -> tuple[Optimum, np.ndarray | None]:
-    """The optimum with its verdict, and a better point if probing it found one."""
-    theta, value = best.theta, best.value
-    _, gradient = objective.value_and_gradient(theta)
-    size = len(theta)
-    if not (np.isfinite(value) and np.isfinite(gradient).all()):
-        verdict = Verdict(Status.NOT_FINITE, _not_finite(value), np.nan, np.full(size, np.nan))
-        return Optimum(theta, value, gradient, np.full((size, size), np.nan), (), verdict), None
-    information = objective.hessian(theta)
-    units = np.sqrt(rows) * _scale(objective.hessian(best.begin))
-    verdict, better = judge(objective, theta, value, gradient, information, units, labels)
-    return Optimum(theta, value, gradient, information, (), verdict), better
+        here = trial
+    return here
 
 
 def judge(
-    objective: Objective,
-    theta: np.ndarray,
-    value: float,
-    gradient: np.ndarray,
-    information: np.ndarray,
-    units: np.ndarray,
-    labels: Sequence[str],
+    objective: Objective, here: Point, units: np.ndarray, labels: Sequence[str]
 ) -> tuple[Verdict, np.ndarray | None]:
-    """The verdict on a point, and a better point where probing found one (else None).
+    """The verdict on a point, and a better one where probing found it (else None).
 
     Along each eigenvector of the information the objective is evaluated one standard error to
     either side. A minimum rises on both; a flat ridge on neither; a parameter on its way to
     infinity on one. So collinearity, separation and a dispersion without bound are told alike,
     whatever the units of the columns.
     """
-    if not np.isfinite(information).all():
-        advice = "The second derivatives are not finite here, so no standard error can be given."
-        return Verdict(Status.NOT_FINITE, advice, np.nan, np.full(len(theta), np.nan)), None
-    correlated, eigenvectors = _spectrum(information)[1:]
-    _, step = _newton(information, gradient)
-    curvatures, directions = np.linalg.eigh(units[:, None] * information * units)
+    if not here.finite:
+        unknown = np.full(len(here.theta), np.nan)
+        return Verdict(Status.NOT_FINITE, _not_finite(here), np.nan, unknown), None
+    theta, value, step = here.theta, here.value, here.newton_step[1]
+    correlated, eigenvectors = here.spectrum
+    curvatures, directions = np.linalg.eigh(units[:, None] * here.information * units)
+    healthy = _healthy(objective, here, curvatures, units[:, None] * directions)
     probes = [
         (direction, _probed(objective, theta, value, units * direction, curvature))
-        for curvature, direction in zip(curvatures, directions.T, strict=True)
+        for curvature, direction in zip(curvatures[~healthy], directions.T[~healthy], strict=True)
     ]
     if not step < STEP_TOLERANCE:  # rounding may pass for curvature where there is none
         weakest = directions[:, 0]
-        probes.append((weakest, _followed(objective, theta, value, units * weakest)))
+        followed = _followed(objective, theta, value, units * weakest, _error(curvatures[0]))
+        probes.append((weakest, followed))
     status, advice, better = Status.MINIMUM, "", None
     for direction, probe in probes:
         status, advice = probe.verdict(direction, labels)
         if status is not Status.MINIMUM:
             better = probe.better
             break
-    if status is Status.MINIMUM and correlated[0] < ROUNDING * np.abs(correlated).max(initial=0.0):
+    largest = np.abs(correlated).max(initial=0.0)
+    if status in (Status.MINIMUM, Status.NOT_IDENTIFIED) and correlated[0] < -BENT * largest:
+        status, advice = Status.NOT_STATIONARY, _saddle(eigenvectors[:, 0], labels)
+    if status is Status.MINIMUM and correlated[0] < ROUNDING * largest:
         status, advice = Status.NOT_IDENTIFIED, _not_identified(eigenvectors[:, 0], labels)
     if status is Status.MINIMUM and not step < STEP_TOLERANCE:
         status, advice = Status.NOT_STATIONARY, _short_of_it(step)
@@ -324,38 +322,61 @@ class _Probe:
         return Status.MINIMUM, ""
 
 
+def _healthy(
+    objective: Objective, here: Point, curvatures: np.ndarray, directions: np.ndarray
+) -> np.ndarray:
+    """Along which directions the objective rises to either side much as a parabola does."""
+    errors = 1.0 / np.sqrt(np.maximum(curvatures, np.finfo(float).tiny))
+    reach = np.minimum(errors, FARTHEST)
+    moves = reach * directions
+    rises = objective.values(np.vstack([(here.theta + sign * moves.T) for sign in (1, -1)]))
+    expected = 0.5 * (reach / errors) ** 2
+    lower = np.minimum(*np.split(rises - here.value, 2))
+    return np.asarray((lower > 0.05 * expected) & (expected > 10 * COUNTS))
+
+
 def _probed(
     objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray, curvature: float
 ) -> _Probe:
     """One standard error to either side along `unit`, or as far as evidence reaches."""
-    error = 1.0 / np.sqrt(curvature) if curvature > 0 else np.inf
+    error = _error(curvature)
     if 0.5 * (FARTHEST / error) ** 2 < COUNTS:
-        return _followed(objective, theta, value, unit)
+        return _followed(objective, theta, value, unit, error)
     distance = min(error, FARTHEST)
     needed = FLAT_SHARE * 0.5 * (distance / error) ** 2
     return _sides(objective, theta, value, distance * unit, needed)[0]
 
 
-def _followed(objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray) -> _Probe:
+def _error(curvature: float) -> float:
+    """The standard error along a direction of that curvature, in its unit."""
+    return float(1.0 / np.sqrt(curvature)) if curvature > 0 else np.inf
+
+
+def _followed(
+    objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray, error: float
+) -> _Probe:
     """Both sides of a weak direction, farther each time, until one rises by what counts."""
     for distance in 2.0 ** np.arange(14):
-        probe, highest = _sides(objective, theta, value, distance * unit, COUNTS)
+        probe, (lower, higher) = _sides(objective, theta, value, distance * unit, COUNTS)
         if distance > 2:  # absurd parameters: what seems better there is rounding
             probe = replace(probe, better=None)
-        if probe.better is not None or (distance >= 2 and highest >= COUNTS):
+        if probe.better is not None or (distance >= 2 and higher >= COUNTS):
             break
+    if lower > BEYOND * 0.5 * (distance / error) ** 2 and lower >= COUNTS:
+        return _Probe(True, True, None)  # not its curvature holds it, but a ridge that bends away
     return probe
 
 
 def _sides(
     objective: Objective, theta: np.ndarray, value: float, move: np.ndarray, needed: float
-) -> tuple[_Probe, float]:
-    """Whether either side rises by what is needed, and the higher rise."""
+) -> tuple[_Probe, tuple[float, float]]:
+    """Whether either side rises by what is needed, and the lower and the higher rise."""
     (ahead, there), (behind, opposite) = (
         _rise(objective, theta, value, sign * move) for sign in (1.0, -1.0)
     )
     better = there if ahead < -COUNTS else opposite if behind < -COUNTS else None
-    return _Probe(ahead < needed, behind < needed, better), max(ahead, behind)
+    rises = min(ahead, behind), max(ahead, behind)
+    return _Probe(ahead < needed, behind < needed, better), rises
 
 
 def _rise(
@@ -368,9 +389,8 @@ def _rise(
     """
     for share in 0.5 ** np.arange(12):
         there = theta + share * move
-        rise = objective.value_and_gradient(there)[0] - value
+        rise, beside = objective.values(np.array([there, there - 1e-6 * share * move])) - value
         if np.isfinite(rise):
-            beside = objective.value_and_gradient(there - 1e-6 * share * move)[0] - value
             return (rise if abs(rise) > 10 * abs(rise - beside) else 0.0), there
     return np.inf, theta
 
@@ -384,6 +404,13 @@ def _spelled(direction: np.ndarray, labels: Sequence[str]) -> str:
         f"{'+' if share[i] > 0 else '-'}{abs(share[i]):.2f} {labels[i]}" for i in main[:NAMED]
     )
     return said + (" ..." if len(main) > NAMED else "")
+
+
+def _saddle(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"The objective bends down along {_spelled(direction, labels)}, and the search came to no "
+        "end there. Give the parameters another initval."
+    )
 
 
 def _not_reached(direction: np.ndarray, labels: Sequence[str]) -> str:
@@ -400,10 +427,12 @@ def _short_of_it(step: float) -> str:
     )
 
 
-def _not_finite(value: float) -> str:
+def _not_finite(here: Point) -> str:
+    if np.isfinite(here.value):
+        return "The derivatives are not finite here, so no search can go on and no error be given."
     return (
-        f"The objective is {value} at every start, or its gradient is not finite. Look for a row "
-        "that is impossible under the model, or give the parameters an initval within its support."
+        f"The objective is {here.value} at every start. Look for a row that is impossible under "
+        "the model, or give the parameters an initval within its support."
     )
 
 
@@ -423,13 +452,8 @@ def _running_away(direction: np.ndarray, labels: Sequence[str]) -> str:
     )
 
 
-def jittered(
-    hessian: Callable[[np.ndarray], np.ndarray],
-    theta: np.ndarray,
-    rows: float,
-    rng: np.random.Generator,
-) -> np.ndarray:
+def jittered(here: Point, rows: float, rng: np.random.Generator) -> np.ndarray:
     """theta moved by about one standard error of a single row in each coordinate."""
-    curvature = np.nan_to_num(np.diag(hessian(theta)), nan=0.0, posinf=0.0, neginf=0.0)
-    scale = np.sqrt(rows / np.where(curvature > 0, curvature, rows))
-    return theta + 0.5 * np.minimum(scale, 1.0) * rng.standard_normal(len(theta))
+    reach = np.sqrt(rows) * here.scale if here.finite else np.ones_like(here.theta)
+    away: np.ndarray = 0.5 * np.minimum(reach, 1.0) * rng.standard_normal(len(here.theta))
+    return np.asarray(here.theta + away)

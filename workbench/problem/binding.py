@@ -14,14 +14,16 @@ import xarray as xr
 
 from workbench.density import Distribution
 from workbench.errors import DataError, ModelError, foreign_code, nearest
-from workbench.problem.functions import Functions, put
+from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
+from workbench.problem.pytensor_engine import plain
 
 Declaration = Callable[[xr.Dataset], pm.Model]
 INT32 = np.iinfo(np.int32)
 # Two evaluations of one row's term on arrays that differ elsewhere: the same operations in
 # another order at most, so a few units in the last place.
 SAME_TERM = 1e-9  # relative
+PROBED = 20  # rows among which dependence would show: neighbours, or rows of one group
 
 
 @dataclass(frozen=True)
@@ -78,23 +80,36 @@ class Problem:
 
     @cached_property
     def _arrays(self) -> tuple[Any, ...]:
-        return tuple(put(self.functions, array) for array in self.rows.arrays)
+        return tuple(self.functions.put(array) for array in self.rows.arrays)
+
+    def values(
+        self, thetas: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The same at each of `thetas` (m, k): weighted NLL, less `prior` log priors, (m,)."""
+        return self.functions("values", thetas, prior, self._weights(weights), *self._arrays)
 
     def value_and_gradient(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Weighted NLL, less `prior` times the log prior, and its gradient (k,)."""
-        return self.functions("objective", theta, prior, self._weights(weights), *self._arrays)
+        arguments = (theta, prior, self._weights(weights), *self._arrays)
+        return self.functions("value_and_gradient", *arguments)
+
+    def derivatives(
+        self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """The same value, its gradient (k,) and its Hessian (k, k), in one pass."""
+        return self.functions("derivatives", theta, prior, self._weights(weights), *self._arrays)
 
     def hessian(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> np.ndarray:
-        """Second derivatives of the same objective, shape (k, k)."""
-        return self.functions("hessian", theta, prior, self._weights(weights), *self._arrays)
+        """Second derivatives of the same value, shape (k, k)."""
+        return self.derivatives(theta, prior, weights)[2]
 
     def pointwise(self, theta: np.ndarray) -> np.ndarray:
         """Log-likelihood of each row, unweighted, shape (n,)."""
-        return self.functions("pointwise", theta, *self._arrays)[0]
+        return self.functions("pointwise", theta, *self._arrays)
 
     def scores(self, theta: np.ndarray) -> np.ndarray:
         """Gradient of each row's log-likelihood, unweighted, shape (n, k)."""
@@ -103,11 +118,11 @@ class Problem:
 
     def log_prior(self, theta: np.ndarray) -> float:
         """Log prior density of the natural parameters at theta."""
-        return float(self.functions("log_prior", theta, *self._arrays)[0])
+        return float(self.functions("log_prior", theta, *self._arrays))
 
     def natural(self, theta: np.ndarray) -> np.ndarray:
         """The parameters as declared, flat, in the order of `labels`."""
-        return self.functions("natural", theta, *self._arrays)[0]
+        return self.functions("natural", theta, *self._arrays)
 
     def natural_jacobian(self, theta: np.ndarray) -> np.ndarray:
         """d natural / d theta, one row a natural value."""
@@ -115,7 +130,7 @@ class Problem:
 
     def unconstrained(self, natural: np.ndarray) -> np.ndarray:
         """theta of natural values; NaN outside their support."""
-        return self.functions("unconstrained", np.asarray(natural, float), *self._arrays)[0]
+        return self.functions("unconstrained", np.asarray(natural, float), *self._arrays)
 
     def distribution(self, theta: np.ndarray) -> Distribution:
         """The outcome's distribution in each row, by name and parameters, as numbers."""
@@ -166,9 +181,13 @@ class Problem:
         _refuse_impossible_counts(self.graph.discrete, rows, _outcome_name(complete))
         return replace(self, dataset=complete, rows=rows)
 
-    def _weights(self, weights: np.ndarray | None) -> np.ndarray:
+    @cached_property
+    def _declared_weights(self) -> Any:
+        return self.functions.put(self.rows.weights)
+
+    def _weights(self, weights: np.ndarray | None) -> Any:
         if weights is None:
-            return self.rows.weights
+            return self._declared_weights
         self._require_independent_rows("weighted rows")
         return weights
 
@@ -231,10 +250,9 @@ def _problem(
     if engine not in ("auto", "jax", "pytensor"):
         raise ModelError(f"engine is 'auto', 'jax' or 'pytensor', not {engine!r}")
     _refuse_impossible_counts(graph.discrete, rows, _outcome_name(data))
-    problem = Problem(name, source, data, graph, Functions(graph, engine), rows, independent=True)
-    if _rows_are_independent(problem):
-        return problem
-    return replace(problem, independent=False)
+    independent = _rows_are_independent(graph, rows, name)
+    functions = Functions(graph, engine, independent)
+    return Problem(name, source, data, graph, functions, rows, independent)
 
 
 def _revive(state: bytes) -> Problem:
@@ -251,7 +269,8 @@ def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.
         if column != "time":  # ours alone: a date is welcome
             _refuse_unfit(complete[column])
     # Else PyTensor holds Python literals as float32: 1e-7 in the log density.
-    with foreign_code(name), pytensor.config.change_flags(cast_policy="numpy+floatX"):
+    flags = {"cast_policy": "numpy+floatX", "traceback__limit": 0}  # and its traces cost time
+    with foreign_code(name), pytensor.config.change_flags(**flags):
         try:
             model = definition(complete)
         except KeyError as missing:
@@ -442,18 +461,25 @@ def _outcome_name(data: xr.Dataset | None) -> str:
     )
 
 
-def _rows_are_independent(problem: Problem) -> bool:
+def _rows_are_independent(graph: Graph, rows: Rows, name: str) -> bool:
     """Change one row's data: no other row's term may move (a mean over rows inside would)."""
-    graph, count = problem.graph, problem.rows.count
     theta = graph.start + 0.1 * np.random.default_rng(0).standard_normal(len(graph.start))
-    with foreign_code(problem.name, "cannot be evaluated:"):  # the declared graph's first run
-        terms = problem.pointwise(theta)
-    if terms.shape != (count,):
+    few = np.unique(np.append(np.arange(min(rows.count, PROBED)), rows.count - 1))
+    if any(row.constant for row in graph.inputs):  # their number may be written in, too
+        few = np.arange(rows.count)
+    taken = [array[few] if row.varies_by_row else array
+             for row, array in zip(graph.inputs, rows.arrays, strict=True)]  # fmt: skip
+    changed = [_first_like_last(array) if row.varies_by_row else array
+               for row, array in zip(graph.inputs, taken, strict=True)]  # fmt: skip
+    pointwise = plain([graph.theta, *(row.variable for row in graph.inputs)], [graph.pointwise])
+    with foreign_code(name, "cannot be evaluated:"):  # the declared graph's first run
+        (terms,), (moved,) = pointwise(theta, *taken), pointwise(theta, *changed)
+    if terms.shape != (len(few),):
         return False
-    varying = [index for index, row in enumerate(graph.inputs) if row.varies_by_row]
-    changed = list(problem.rows.arrays)
-    for index in varying:
-        changed[index] = changed[index].copy()
-        changed[index][0] = changed[index][-1]
-    moved = problem.functions("pointwise", theta, *(put(problem.functions, a) for a in changed))[0]
     return bool(np.allclose(terms[1:], moved[1:], rtol=SAME_TERM, atol=SAME_TERM, equal_nan=True))
+
+
+def _first_like_last(array: np.ndarray) -> np.ndarray:
+    changed = array.copy()
+    changed[0] = array[-1]
+    return changed

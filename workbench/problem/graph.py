@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 import pymc as pm
+import pytensor
 import pytensor.tensor as pt
+from pymc.initial_point import make_initial_point_expression
+from pytensor.compile.mode import Mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import graph_replace
@@ -53,17 +56,11 @@ class RowInput:
 
 @dataclass(frozen=True)
 class Graph:
-    """Everything symbolic; `inputs` and the outputs are PyTensor variables.
-
-    objective = -sum of weights * pointwise - prior * log_prior, +inf outside the priors' support.
-    """
+    """Everything symbolic; `inputs` and the outputs are PyTensor variables."""
 
     theta: Variable
     naturals: Variable  # an input: the flat natural vector
-    prior: Variable  # an input: 0 leaves the prior out, 1 takes it in
-    weights: Variable  # an input: one weight a row
     inputs: tuple[RowInput, ...]
-    objective: Variable
     pointwise: Variable
     log_prior: Variable
     natural: Variable  # of theta
@@ -81,7 +78,7 @@ def read_graph(model: pm.Model) -> Graph:
     """Read the model's likelihood, prior and transforms; raise ModelError where it has none."""
     refuse_what_has_no_likelihood(model)
     free, values = model.free_RVs, [model.rvs_to_values[rv] for rv in model.free_RVs]
-    initial = model.initial_point(random_seed=0)
+    initial = _initial_point(model)
     starts = [np.asarray(initial[value.name], dtype=float) for value in values]
     theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
     pieces = _cut(theta, [start.shape for start in starts])
@@ -112,14 +109,10 @@ def read_graph(model: pm.Model) -> Graph:
     )
     shapes = [tuple(int(s) for s in shape) for shape in _natural_shapes(model, initial)]
     naturals = pt.vector("natural", shape=(sum(int(np.prod(shape)) for shape in shapes),))
-    prior, weights = pt.scalar("prior"), pt.vector("weights")
     return Graph(
         theta=theta,
         naturals=naturals,
-        prior=prior,
-        weights=weights,
         inputs=rows,
-        objective=_objective(pointwise, log_prior, prior, weights, rows),
         pointwise=pointwise,
         log_prior=log_prior,
         natural=_flat(naturals_out),
@@ -135,6 +128,19 @@ def read_graph(model: pm.Model) -> Graph:
         start=np.concatenate([start.ravel() for start in starts]) if starts else np.zeros(0),
         observed=observed,
     )
+
+
+def _initial_point(model: pm.Model) -> dict[str, np.ndarray]:
+    """PyMC's initial point by value variable, without the second of C that PyMC compiles for it."""
+    expressions = make_initial_point_expression(
+        free_rvs=model.free_RVs,
+        rvs_to_transforms=model.rvs_to_transforms,
+        initval_strategies=model.rvs_to_initial_values,
+        return_transformed=True,
+    )
+    function = pytensor.function([], expressions, mode=Mode(linker="py", optimizer=None))
+    names = [model.rvs_to_values[rv].name for rv in model.free_RVs]
+    return dict(zip(names, function(), strict=True))
 
 
 def _log_densities(model: pm.Model) -> tuple[list[Variable], Variable]:
@@ -268,30 +274,6 @@ def _inputs(model: pm.Model, outputs: Sequence[Variable], count: int) -> dict[Va
 def _described(value: np.ndarray) -> str:
     first = ", ".join(f"{x:g}" for x in value.ravel()[:3])
     return f"the constant array of shape {value.shape} that begins {first}"
-
-
-def _objective(
-    pointwise: Variable,
-    log_prior: Variable,
-    prior: Variable,
-    weights: Variable,
-    inputs: Sequence[RowInput],
-) -> Variable:
-    counted = weights > 0
-    # A row of weight zero reads the data of one that counts: its own term may be NaN, and so
-    # would be its gradient, whatever it is multiplied by.
-    spare = pt.argmax(counted)
-    guarded = {}
-    for row in inputs:
-        if row.varies_by_row:
-            shape = (-1,) + (1,) * (row.value.ndim - 1)
-            guarded[row.variable] = pt.switch(
-                counted.reshape(shape), row.variable, row.variable[spare]
-            ).astype(row.variable.dtype)
-    terms = graph_replace([pointwise], guarded, strict=False)[0] if guarded else pointwise
-    outside = pt.isinf(log_prior) & (log_prior < 0)
-    penalty = pt.switch(outside, np.inf, -prior * pt.switch(outside, 0.0, log_prior))
-    return -pt.switch(counted, weights * terms, 0.0).sum() + penalty
 
 
 def _natural_shapes(model: pm.Model, initial: dict[str, np.ndarray]) -> list[tuple[int, ...]]:

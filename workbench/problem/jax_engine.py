@@ -1,6 +1,7 @@
 """The engine: PyTensor's graph of a value handed to JAX, which differentiates and compiles it."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -9,13 +10,16 @@ import numpy as np
 from pytensor.graph.basic import Variable
 from pytensor.link.jax.dispatch import jax_funcify
 
+from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
 
 NAME = "JAX"
 # What JAX and PyTensor's dispatch to it raise when an operation or its derivative is missing.
 UNSUPPORTED = (NotImplementedError, ValueError, TypeError)
+# Rows whose second derivatives are taken at once: they stay in the processor's cache.
+BLOCK = 2_000
 
-Arrays = tuple[Any, ...]
+Function = Callable[..., Any]
 
 
 def put(array: np.ndarray) -> Any:
@@ -23,50 +27,147 @@ def put(array: np.ndarray) -> Any:
     return jnp.asarray(array)
 
 
-def _traceable(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Callable[..., Any]:
-    return jax_funcify(for_jax(inputs, outputs))
+class Engine:
+    """Functions of (theta, prior, weights, *arrays), or of (theta, *arrays), by name."""
+
+    def __init__(self, graph: Graph, independent: bool) -> None:
+        self.graph, self.independent = graph, independent
+
+    def make(self, name: str, example: tuple[Any, ...]) -> Function:
+        """Traced now, so that what JAX cannot do is known here; compiled again for other shapes."""
+        ways: dict[str, tuple[Function, Function]] = {
+            "values": (self._values, np.asarray),
+            "value_and_gradient": (jax.value_and_grad(self._objective), _pair),
+            "hessian": (self._hessian, np.asarray),
+            "derivatives": (self._derivatives, _triple),
+            "pointwise": (self._rows, np.asarray),
+            "scores": (jax.jacfwd(self._rows), np.asarray),
+            "log_prior": (self._prior, float),
+            "natural": (self._natural, np.asarray),
+            "natural_jacobian": (jax.jacfwd(self._natural), np.asarray),
+            "unconstrained": (self._unconstrained, np.asarray),
+            "distribution": (self._distribution, lambda out: [np.asarray(leaf) for leaf in out]),
+        }
+        function, finish = ways[name]
+        jitted = jax.jit(function)
+        jax.eval_shape(jitted, *example)
+        return lambda *arguments: finish(jitted(*arguments))
+
+    @cached_property
+    def _rows(self) -> Function:
+        return self._traced(self.graph.theta, self.graph.pointwise)
+
+    @cached_property
+    def _prior(self) -> Function:
+        return self._traced(self.graph.theta, self.graph.log_prior)
+
+    @cached_property
+    def _natural(self) -> Function:
+        return self._traced(self.graph.theta, self.graph.natural)
+
+    @cached_property
+    def _unconstrained(self) -> Function:
+        return self._traced(self.graph.naturals, self.graph.unconstrained)
+
+    @cached_property
+    def _distribution(self) -> Function:
+        leaves = self.graph.distribution.leaves if self.graph.distribution else ()
+        return self._all_traced(self.graph.theta, leaves)
+
+    def _traced(self, vector: Variable, output: Variable) -> Function:
+        function = self._all_traced(vector, [output])
+        return lambda *arguments: function(*arguments)[0]
+
+    def _all_traced(self, vector: Variable, outputs: Sequence[Variable]) -> Function:
+        inputs = [vector, *(row.variable for row in self.graph.inputs)]
+        return jax_funcify(for_jax(inputs, outputs))
+
+    def _objective(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
+        """NLL less `prior` log priors; infinite outside the priors' support."""
+        guarded = self._guarded(weights, arrays)
+        return self._nll(theta, weights, *guarded) + self._penalty(theta, prior, *arrays)
+
+    def _nll(self, theta: Any, weights: Any, *arrays: Any) -> Any:
+        return -jnp.where(weights > 0, weights * self._rows(theta, *arrays), 0.0).sum()
+
+    def _penalty(self, theta: Any, prior: Any, *arrays: Any) -> Any:
+        value = self._prior(theta, *arrays)
+        outside = jnp.isneginf(value)
+        return jnp.where(outside, jnp.inf, -prior * jnp.where(outside, 0.0, value))
+
+    def _guarded(self, weights: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
+        """A row of weight zero reads the data of one that counts.
+
+        Its own term may be NaN, and so would be its gradient, whatever it is multiplied by.
+        """
+        counted = weights > 0
+        spare = jnp.argmax(counted)
+        return tuple(
+            jnp.where(counted.reshape((-1,) + (1,) * (array.ndim - 1)), array, array[spare])
+            if row.varies_by_row
+            else array
+            for row, array in zip(self.graph.inputs, arrays, strict=True)
+        )
+
+    def _values(self, thetas: Any, *arguments: Any) -> Any:
+        """The objective at each theta, one after the other."""
+        return jax.lax.map(lambda theta: self._objective(theta, *arguments), thetas)
+
+    def _hessian(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
+        return self._derivatives(theta, prior, weights, *arrays)[2]
+
+    def _derivatives(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
+        """The objective, its gradient and its Hessian, the rows block by block."""
+        guarded = self._guarded(weights, arrays)
+        by_row = [row.varies_by_row for row in self.graph.inputs]
+        penalty = _to_second_order(lambda t: self._penalty(t, prior, *arrays), theta)
+        count = weights.shape[0]
+        if not self.independent or count <= BLOCK or not any(by_row):
+            nll = _to_second_order(lambda t: self._nll(t, weights, *guarded), theta)
+            return jax.tree.map(jnp.add, nll, penalty)
+        blocks = -(-count // BLOCK)
+        cut = [_in_blocks(a, blocks) for a, varies in zip(guarded, by_row, strict=True) if varies]
+
+        def add(total: Any, block: tuple[Any, ...]) -> tuple[Any, None]:
+            block_weights, *pieces = block
+            piece = iter(pieces)
+            each = zip(guarded, by_row, strict=True)
+            arrays = [next(piece) if varies else array for array, varies in each]
+            part = _to_second_order(lambda t: self._nll(t, block_weights, *arrays), theta)
+            return jax.tree.map(jnp.add, total, part), None
+
+        cut_weights = _in_blocks(weights, blocks).at[-1].multiply(_inside(count, blocks))
+        return jax.lax.scan(add, penalty, (cut_weights, *cut))[0]
 
 
-def values(
-    inputs: Sequence[Variable], outputs: Sequence[Variable], example: Arrays
-) -> Callable[..., list[np.ndarray]]:
-    """The outputs as a function of the inputs, compiled for the shapes of `example`."""
-    return _compiled(_traceable(inputs, outputs), example, lambda out: [np.asarray(o) for o in out])
+def _in_blocks(array: Any, blocks: int) -> Any:
+    """The rows in blocks of equal length, the last filled up with copies of the last row."""
+    length = -(-array.shape[0] // blocks)
+    missing = blocks * length - array.shape[0]
+    filled = jnp.concatenate([array, jnp.repeat(array[-1:], missing, axis=0)])
+    return filled.reshape((blocks, length, *array.shape[1:]))
 
 
-def value_and_gradient(
-    inputs: Sequence[Variable], scalar: Variable, example: Arrays
-) -> Callable[..., tuple[float, np.ndarray]]:
-    """A scalar and its gradient in the first input."""
-    function = _scalar(inputs, scalar)
-    return _compiled(
-        jax.value_and_grad(function), example, lambda out: (float(out[0]), np.asarray(out[1]))
-    )
+def _inside(count: int, blocks: int) -> np.ndarray:
+    """One for each row of the last block that is no filling."""
+    length = -(-count // blocks)
+    return (np.arange((blocks - 1) * length, blocks * length) < count).astype(float)
 
 
-def hessian(
-    inputs: Sequence[Variable], scalar: Variable, example: Arrays
-) -> Callable[..., np.ndarray]:
-    """The second derivatives of a scalar in the first input, shape (k, k)."""
-    return _compiled(jax.hessian(_scalar(inputs, scalar)), example, np.asarray)
+def _to_second_order(function: Function, theta: Any) -> tuple[Any, Any, Any]:
+    """(value, gradient, Hessian) of a scalar function in one pass."""
+
+    def gradient(t: Any) -> tuple[Any, tuple[Any, Any]]:
+        value, slope = jax.value_and_grad(function)(t)
+        return slope, (value, slope)
+
+    curvature, (value, slope) = jax.jacfwd(gradient, has_aux=True)(theta)
+    return value, slope, curvature
 
 
-def jacobian(
-    inputs: Sequence[Variable], vector: Variable, example: Arrays
-) -> Callable[..., np.ndarray]:
-    """The derivatives of a vector (n,) in the first input (k,), shape (n, k)."""
-    return _compiled(jax.jacfwd(_scalar(inputs, vector)), example, np.asarray)
+def _pair(out: Any) -> tuple[float, np.ndarray]:
+    return float(out[0]), np.asarray(out[1])
 
 
-def _scalar(inputs: Sequence[Variable], output: Variable) -> Callable[..., Any]:
-    function = _traceable(inputs, [output])
-    return lambda *arguments: function(*arguments)[0]
-
-
-def _compiled(
-    function: Callable[..., Any], example: Arrays, finish: Callable[[Any], Any]
-) -> Callable[..., Any]:
-    """Traced now, so that what JAX cannot do is known here; compiled again for other shapes."""
-    jitted = jax.jit(function)
-    jax.eval_shape(jitted, *example)
-    return lambda *arguments: finish(jitted(*arguments))
+def _triple(out: Any) -> tuple[float, np.ndarray, np.ndarray]:
+    return float(out[0]), np.asarray(out[1]), np.asarray(out[2])

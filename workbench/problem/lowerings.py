@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytensor.tensor as pt
 from pymc.logprob.utils import local_check_parameter_to_ninf_switch
@@ -12,7 +13,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.link.jax.dispatch import jax_funcify
 from pytensor.scalar.basic import ScalarOp
-from pytensor.scalar.math import BetaInc, Erfcx, Softplus
+from pytensor.scalar.math import BetaInc, Erfcx, GammaLn, Softplus
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
@@ -64,7 +65,15 @@ class DifferentiableSoftplus(Softplus):  # type: ignore[misc]
     """log(1 + exp(x)), with a gradient that is finite where exp(x) is not."""
 
 
-REPLACED = {Erfcx: DifferentiableErfcx, Softplus: DifferentiableSoftplus}
+class QuickGammaLn(GammaLn):  # type: ignore[misc]
+    """log gamma(x) for x > 0, with its first two derivatives written down: JAX's are zeta sums."""
+
+
+REPLACED = {
+    Erfcx: DifferentiableErfcx,
+    GammaLn: QuickGammaLn,
+    Softplus: DifferentiableSoftplus,
+}
 
 
 @node_rewriter([Elemwise])
@@ -101,3 +110,48 @@ def _lower_softplus(
     operation: DifferentiableSoftplus, **_: object
 ) -> Callable[[jax.Array], jax.Array]:
     return jax.nn.softplus
+
+
+@jax.custom_jvp
+def _gammaln(x: jax.Array) -> jax.Array:
+    return jax.lax.lgamma(x)
+
+
+@_gammaln.defjvp
+def _gammaln_slope(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    (x,), (tangent,) = primals, tangents
+    return _gammaln(x), _digamma(x) * tangent
+
+
+@jax.custom_jvp
+def _digamma(x: jax.Array) -> jax.Array:
+    return jax.lax.digamma(x)
+
+
+@_digamma.defjvp
+def _digamma_slope(
+    primals: tuple[jax.Array], tangents: tuple[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    (x,), (tangent,) = primals, tangents
+    return _digamma(x), _trigamma(x) * tangent
+
+
+# B_2k of the asymptotic series sum of B_2k / z^(2k+1) (DLMF 5.15.8), k = 1 to 8.
+BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+SHIFT = 8  # from there on eight terms leave less than rounding
+
+
+def _trigamma(x: jax.Array) -> jax.Array:
+    """The derivative of digamma for x > 0: recurrence (DLMF 5.15.5), then the series; else NaN."""
+    positive = jnp.where(x > 0, x, jnp.nan)
+    near = sum(1.0 / (positive + step) ** 2 for step in range(SHIFT))
+    z = 1.0 / (positive + SHIFT)
+    series = jnp.polyval(jnp.array([*BERNOULLI[::-1], 1.0]), z * z) * z
+    return near + z * z / 2 + series
+
+
+@jax_funcify.register(QuickGammaLn)
+def _lower_gammaln(operation: QuickGammaLn, **_: object) -> Callable[[jax.Array], jax.Array]:
+    return lambda x: _gammaln(jnp.asarray(x, float))  # of counts, too

@@ -13,7 +13,10 @@ import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
 from pytensor.gradient import DisconnectedType, NullTypeGradError, grad, pushforward
 from pytensor.graph.basic import Variable
+from pytensor.graph.replace import graph_replace
 from pytensor.graph.utils import MethodNotDefined
+
+from workbench.problem.graph import Graph
 
 NAME = "PyTensor"
 # What PyTensor raises when an operation has no (second) derivative.
@@ -22,7 +25,7 @@ UNSUPPORTED = (MethodNotDefined, NotImplementedError, NullTypeGradError, TypeErr
 LARGE = 2_000_000
 STEP = 5e-3
 
-Arrays = tuple[Any, ...]
+Function = Callable[..., Any]
 
 
 def put(array: np.ndarray) -> np.ndarray:
@@ -30,80 +33,118 @@ def put(array: np.ndarray) -> np.ndarray:
     return np.require(array, requirements=["A", "W"])
 
 
-def values(
-    inputs: Sequence[Variable], outputs: Sequence[Variable], example: Arrays
-) -> Callable[..., list[np.ndarray]]:
-    """The outputs as a function of the inputs."""
-    function = _function(inputs, outputs, example)
-    return lambda *arguments: [np.asarray(out) for out in function(*arguments)]
+def plain(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function:
+    """The outputs by plain Python, without any rewrite: quick to build, for a call or two."""
+    mode = Mode(linker="py", optimizer=None)
+    return pytensor.function(inputs, outputs, mode=mode, on_unused_input="ignore")
 
 
-def value_and_gradient(
-    inputs: Sequence[Variable], scalar: Variable, example: Arrays
-) -> Callable[..., tuple[float, np.ndarray]]:
-    """A scalar and its gradient in the first input."""
-    function = _function(inputs, [scalar, _gradient(scalar, inputs[0])], example)
+class Engine:
+    """Functions of (theta, prior, weights, *arrays), or of (theta, *arrays), by name."""
 
-    def call(*arguments: Any) -> tuple[float, np.ndarray]:
-        value, gradient = function(*arguments)
-        return float(value), np.asarray(gradient)
+    def __init__(self, graph: Graph, independent: bool) -> None:
+        self.graph = graph
+        self.arrays = [row.variable for row in graph.inputs]
+        self.prior, self.weights = pt.scalar("prior"), pt.vector("weights")
 
-    return call
+    def make(self, name: str, example: tuple[Any, ...]) -> Function:
+        """The function of that name; `example` tells how large the work is."""
+        graph, large = self.graph, sum(np.size(array) for array in example) > LARGE
+        simple = {
+            "pointwise": (graph.theta, graph.pointwise),
+            "log_prior": (graph.theta, graph.log_prior),
+            "natural": (graph.theta, graph.natural),
+            "unconstrained": (graph.naturals, graph.unconstrained),
+        }
+        if name in simple:
+            vector, output = simple[name]
+            function = _function([vector, *self.arrays], [output], large)
+            return lambda *arguments: np.asarray(function(*arguments)[0])
+        if name == "distribution":
+            leaves = list(graph.distribution.leaves) if graph.distribution else []
+            return _function([graph.theta, *self.arrays], leaves, large)
+        if name in ("scores", "natural_jacobian"):
+            output = graph.pointwise if name == "scores" else graph.natural
+            return self._jacobian(output, large)
+        return getattr(self, f"_{name}")(large)
+
+    def hessian_by_differences(self, large: bool) -> Function:
+        """Central differences of the exact gradient, of fourth order.
+
+        Gradients without a derivative of their own come from series cut at 1e-9 or so: with this
+        step that leaves some 1e-7 of the second derivatives, and the truncation less.
+        """
+        exact = self._value_and_gradient(large)
+
+        def call(theta: np.ndarray, *others: Any) -> np.ndarray:
+            def slope(step: np.ndarray) -> np.ndarray:
+                return exact(theta + step, *others)[1] - exact(theta - step, *others)[1]
+
+            steps = STEP * np.maximum(np.abs(theta), 1.0)
+            columns = [
+                (8 * slope(step) - slope(2 * step)) / (12 * step.max()) for step in np.diag(steps)
+            ]
+            return _symmetric(columns)
+
+        return call
+
+    def _values(self, large: bool) -> Function:
+        function = _function(self._inputs(), [self._objective()], large)
+        return lambda thetas, *others: np.array([function(t, *others)[0] for t in thetas])
+
+    def _value_and_gradient(self, large: bool) -> Function:
+        objective = self._objective()
+        outputs = [objective, _gradient(objective, self.graph.theta)]
+        function = _function(self._inputs(), outputs, large)
+
+        def call(*arguments: Any) -> tuple[float, np.ndarray]:
+            value, gradient = function(*arguments)
+            return float(value), np.asarray(gradient)
+
+        return call
+
+    def _hessian(self, large: bool) -> Function:
+        gradient, direction = _gradient(self._objective(), self.graph.theta), pt.vector("direction")
+        product = _gradient((gradient * direction).sum(), self.graph.theta)
+        function = _function([*self._inputs(), direction], [product], large)
+        return lambda theta, *others: _symmetric(
+            [function(theta, *others, unit)[0] for unit in np.eye(len(theta))]
+        )
+
+    def _jacobian(self, output: Variable, large: bool) -> Function:
+        direction = pt.vector("direction")
+        tangent = pushforward(output, self.graph.theta, direction)
+        function = _function([self.graph.theta, *self.arrays, direction], [tangent], large)
+        return lambda theta, *others: np.column_stack(
+            [function(theta, *others, unit)[0] for unit in np.eye(len(theta))]
+        )
+
+    def _inputs(self) -> list[Variable]:
+        return [self.graph.theta, self.prior, self.weights, *self.arrays]
+
+    def _objective(self) -> Variable:
+        """NLL less `prior` log priors; infinite outside the priors' support."""
+        graph, counted = self.graph, self.weights > 0
+        # A row of weight zero reads the data of one that counts: its own term may be NaN, and so
+        # would be its gradient, whatever it is multiplied by.
+        spare = pt.argmax(counted)
+        guarded = {}
+        for row in graph.inputs:
+            if row.varies_by_row:
+                shape = (-1,) + (1,) * (row.value.ndim - 1)
+                guarded[row.variable] = pt.switch(
+                    counted.reshape(shape), row.variable, row.variable[spare]
+                ).astype(row.variable.dtype)
+        terms = graph_replace([graph.pointwise], guarded, strict=False)[0]
+        outside = pt.isinf(graph.log_prior) & (graph.log_prior < 0)
+        log_prior = pt.switch(outside, 0.0, graph.log_prior)
+        penalty = pt.switch(outside, np.inf, -self.prior * log_prior)
+        return -pt.switch(counted, self.weights * terms, 0.0).sum() + penalty
 
 
-def hessian(
-    inputs: Sequence[Variable], scalar: Variable, example: Arrays
-) -> Callable[..., np.ndarray]:
-    """The second derivatives of a scalar in the first input, shape (k, k)."""
-    gradient = _gradient(scalar, inputs[0])
-    direction = pt.vector("direction")
-    product = _gradient((gradient * direction).sum(), inputs[0])
-    function = _function([*inputs, direction], [product], example)
-
-    def call(theta: np.ndarray, *others: Any) -> np.ndarray:
-        columns = [function(theta, *others, unit)[0] for unit in np.eye(len(theta))]
-        stacked = np.array(columns)
-        return np.asarray((stacked + stacked.T) / 2)
-
-    return call
-
-
-def hessian_by_differences(
-    inputs: Sequence[Variable], scalar: Variable, example: Arrays
-) -> Callable[..., np.ndarray]:
-    """Central differences of the exact gradient, of fourth order.
-
-    Gradients without a derivative of their own come from series cut at 1e-9 or so: with this step
-    that leaves some 1e-7 of the second derivatives, and the truncation less.
-    """
-    exact = value_and_gradient(inputs, scalar, example)
-
-    def call(theta: np.ndarray, *others: Any) -> np.ndarray:
-        def slope(step: np.ndarray) -> np.ndarray:
-            return exact(theta + step, *others)[1] - exact(theta - step, *others)[1]
-
-        steps = STEP * np.maximum(np.abs(theta), 1.0)
-        columns = [
-            (8 * slope(step) - slope(2 * step)) / (12 * step.max()) for step in np.diag(steps)
-        ]
-        stacked = np.array(columns)
-        return np.asarray((stacked + stacked.T) / 2)
-
-    return call
-
-
-def jacobian(
-    inputs: Sequence[Variable], vector: Variable, example: Arrays
-) -> Callable[..., np.ndarray]:
-    """The derivatives of a vector (n,) in the first input (k,), shape (n, k)."""
-    direction = pt.vector("direction")
-    tangent = pushforward(vector, inputs[0], direction)
-    function = _function([*inputs, direction], [tangent], example)
-
-    def call(theta: np.ndarray, *others: Any) -> np.ndarray:
-        return np.column_stack([function(theta, *others, unit)[0] for unit in np.eye(len(theta))])
-
-    return call
+def _symmetric(columns: Sequence[np.ndarray]) -> np.ndarray:
+    stacked = np.array(columns)
+    return np.asarray((stacked + stacked.T) / 2)
 
 
 def _gradient(scalar: Variable, theta: Variable) -> Variable:
@@ -111,11 +152,9 @@ def _gradient(scalar: Variable, theta: Variable) -> Variable:
     return pt.zeros_like(theta) if isinstance(gradient.type, DisconnectedType) else gradient
 
 
-def _function(
-    inputs: Sequence[Variable], outputs: Sequence[Variable], example: Arrays
-) -> Callable[..., Any]:
+def _function(inputs: Sequence[Variable], outputs: Sequence[Variable], large: bool) -> Function:
     """Python thunks over the stable rewrites for small work, the default backend for large."""
-    if sum(np.size(array) for array in example) > LARGE:
+    if large:
         return pytensor.function(inputs, outputs, on_unused_input="ignore")
     # FAST_COMPILE would drop the rewrites that keep log(sigmoid(x)) finite.
     mode = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace", "BlasOpt")
