@@ -142,8 +142,10 @@ def test_a_poisson_cell_without_counts_runs_away():
     assert fitted(counts.poisson, dataset(y, x[:, None])).status == Status.RUNNING_AWAY
 
 
-def test_nb2_on_underdispersed_counts_runs_away_towards_poisson():
-    fit = fitted(counts.negative_binomial, dataset(RNG.binomial(10, 0.5, 300)))
+@pytest.mark.parametrize(("seed", "rows"), [(0, 50), (1, 300), (2, 300), (3, 3000)])
+def test_nb2_on_underdispersed_counts_runs_away_towards_poisson(seed, rows):
+    y = np.random.default_rng(seed).binomial(10, 0.5, rows)
+    fit = fitted(counts.negative_binomial, dataset(y))
     assert fit.status == Status.RUNNING_AWAY
     assert "log alpha" in fit.optimum.verdict.advice
 

@@ -21,6 +21,7 @@ from workbench import density
 from workbench.density import Distribution
 from workbench.errors import ModelError
 from workbench.estimate import Estimate
+from workbench.optimum import HANDOVER
 
 LogDensity = Callable[[Distribution, np.ndarray], np.ndarray]
 
@@ -389,7 +390,7 @@ def _gradient(fit: Estimate) -> Agreement:
 def _starts(fit: Estimate) -> Agreement:
     """The optimum was found from more than one start."""
     values = np.array([start.value for start in fit.optimum.starts])
-    again = int(np.sum(values <= fit.optimum.value + LLF_LIMIT))
+    again = int(np.sum(values <= fit.optimum.value + HANDOVER**2))
     if not fit.optimum.verdict.regular:
         return _not_tried(
             "starts", "optimum found twice", f"no optimum: {fit.status}", Outcome.NOT_APPLICABLE

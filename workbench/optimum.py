@@ -29,13 +29,14 @@ BEYOND = 100.0
 # Eigenvalues of a correlation-scaled information below this share of the largest are rounding.
 ROUNDING = 1e-12
 BENT = 1e-6  # a negative one beyond this share is no rounding
-# Where the trust region hands over to plain Newton steps: the reduction still to come, half the
-# square of this, is then well above the rounding of an NLL of a million rows.
-HANDOVER = 1e-2  # standard errors
+# Where the trust region hands over to plain Newton steps, which from there leave at most a third
+# of what was left, or are not those of a minimum.
+HANDOVER = 0.1  # standard errors
+QUADRATIC = 1 / 3
 ITERATIONS = 200
 FIRST_RADIUS = 1.0  # standard errors that one row would leave
 ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
-POLISH_STEPS = 8  # from a thousandth of a standard error two do; more only follow a ridge
+POLISH_STEPS = 20
 RESTARTS = 4
 NAMED = 4  # parameters spelled out in a direction
 
@@ -160,15 +161,15 @@ def find(
     labels
         Names of theta's coordinates, for the advice.
     rows
-        How many rows the objective adds up: with the curvature at the start it makes the unit of
-        each coordinate, the standard error that one row would leave.
+        How many rows the objective adds up; they make the unit of each coordinate.
     """
+    units = _units(list(starts.values()), rows)
     found = {name: search(objective, name, begin, rows) for name, begin in starts.items()}
     for _ in range(RESTARTS):
         best = min(found.values(), key=lambda start: np.nan_to_num(start.value, nan=np.inf))
         end = _finished(objective, best, rows)
         found[best.name] = replace(best, end=end, values=(*best.values, end.value))
-        verdict, better = judge(objective, end, np.sqrt(rows) * best.begin.scale, labels)
+        verdict, better = judge(objective, end, units, labels)
         if better is None:
             break
         again = search(objective, best.name, point(objective, better), rows)
@@ -179,13 +180,38 @@ def find(
     )
 
 
+def _units(starts: Sequence[Point], rows: float) -> np.ndarray:
+    """The standard error that one row would leave of each coordinate; 1 where none tells.
+
+    At the start that knows most of the coordinate: at another its curvature may be lost.
+    """
+    diagonals = [np.diag(start.information) for start in starts if start.finite]
+    highest = np.max(diagonals, axis=0) if diagonals else np.zeros(len(starts[0].theta))
+    return np.where(highest > 0, np.sqrt(rows / np.where(highest > 0, highest, 1.0)), 1.0)
+
+
 def _finished(objective: Objective, best: Start, rows: float) -> Point:
-    """The end of the best search, to the last digits."""
-    end = _polish(objective, best.end)
-    if end.newton_step[1] < STEP_TOLERANCE:
-        return end
-    # A curved ridge, off which plain Newton steps fall.
-    return _polish(objective, search(objective, best.name, end, rows, STEP_TOLERANCE).end)
+    """The end of the best search to the last digits, by Newton steps of quadratic convergence.
+
+    Where they would converge slowly a parameter is on its way to infinity, and following it would
+    end in the rounding of absurd densities; off a bent ridge they fall, and the search goes on.
+    """
+    here, searched = best.end, False
+    for _ in range(POLISH_STEPS):
+        step, left = here.newton_step
+        if left < STEP_TOLERANCE * 1e-2:
+            break
+        slack = np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0)
+        trial = point(objective, here.theta + step) if np.isfinite(left) else here
+        lower = trial.finite and trial.value <= here.value + slack
+        if lower and trial.newton_step[1] < QUADRATIC * left:
+            here = trial
+        elif searched or (lower and trial.newton_step[1] < left):
+            break
+        else:
+            here = search(objective, best.name, here, rows, STEP_TOLERANCE).end
+            searched = True
+    return here
 
 
 def search(
@@ -245,22 +271,6 @@ def _within(curvature: np.ndarray, slope: np.ndarray, radius: float) -> np.ndarr
     return move(brentq(outside, lowest, highest, xtol=lowest, rtol=1e-3))
 
 
-def _polish(objective: Objective, here: Point) -> Point:
-    """Newton steps while each leaves a smaller one: the value no longer tells them apart."""
-    slack = np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0)
-    for _ in range(POLISH_STEPS):
-        step, left = here.newton_step
-        if not np.isfinite(left) or left < STEP_TOLERANCE * 1e-2:
-            break
-        trial = point(objective, here.theta + step)
-        if not (trial.finite and trial.value <= here.value + slack):
-            break
-        if not trial.newton_step[1] < left:
-            break
-        here = trial
-    return here
-
-
 def judge(
     objective: Objective, here: Point, units: np.ndarray, labels: Sequence[str]
 ) -> tuple[Verdict, np.ndarray | None]:
@@ -282,16 +292,18 @@ def judge(
         (direction, _probed(objective, theta, value, units * direction, curvature))
         for curvature, direction in zip(curvatures[~healthy], directions.T[~healthy], strict=True)
     ]
-    if not step < STEP_TOLERANCE:  # rounding may pass for curvature where there is none
-        weakest = directions[:, 0]
-        followed = _followed(objective, theta, value, units * weakest, _error(curvatures[0]))
-        probes.append((weakest, followed))
-    status, advice, better = Status.MINIMUM, "", None
-    for direction, probe in probes:
-        status, advice = probe.verdict(direction, labels)
-        if status is not Status.MINIMUM:
-            better = probe.better
-            break
+    if not healthy.all() or not step < STEP_TOLERANCE:
+        # The way the search was going; rounding may pass for curvature where there is none.
+        for direction in (_onward(here, units), directions[:, 0]):
+            error = _error(
+                float(direction @ (units[:, None] * here.information * units) @ direction)
+            )
+            found = _followed(objective, theta, value, units * direction, error)
+            probes.append((direction, found))
+    told = [(*probe.verdict(direction, labels), probe.better) for direction, probe in probes]
+    order = [Status.NOT_STATIONARY, Status.RUNNING_AWAY, Status.NOT_IDENTIFIED, Status.MINIMUM]
+    sure = (Status.MINIMUM, "", None)
+    status, advice, better = min([*told, sure], key=lambda one: order.index(one[0]))
     largest = np.abs(correlated).max(initial=0.0)
     if status in (Status.MINIMUM, Status.NOT_IDENTIFIED) and correlated[0] < -BENT * largest:
         status, advice = Status.NOT_STATIONARY, _saddle(eigenvectors[:, 0], labels)
@@ -385,14 +397,24 @@ def _rise(
     """By how much the objective rises after a move, and where that is.
 
     The move is halved until the objective is finite. A rise (or fall) that is not well above the
-    rounding there, seen in a millionth of the move, is none.
+    rounding there, seen within millionths of the move, is none.
     """
     for share in 0.5 ** np.arange(12):
         there = theta + share * move
-        rise, beside = objective.values(np.array([there, there - 1e-6 * share * move])) - value
-        if np.isfinite(rise):
-            return (rise if abs(rise) > 10 * abs(rise - beside) else 0.0), there
+        near = np.array([there - step * 1e-6 * share * move for step in range(4)])
+        rises = objective.values(near) - value
+        if np.isfinite(rises).all():
+            return (float(rises[0]) if abs(rises[0]) > 10 * np.ptp(rises) else 0.0), there
     return np.inf, theta
+
+
+def _onward(here: Point, units: np.ndarray) -> np.ndarray:
+    """The direction of the Newton step, or of steepest descent where there is none, of length 1."""
+    step = here.newton_step[0] / units
+    if not step.any():
+        step = -units * here.gradient
+    length = np.linalg.norm(step)
+    return step / length if length > 0 else np.full(len(step), 1 / np.sqrt(len(step)))
 
 
 def _spelled(direction: np.ndarray, labels: Sequence[str]) -> str:
@@ -454,6 +476,6 @@ def _running_away(direction: np.ndarray, labels: Sequence[str]) -> str:
 
 def jittered(here: Point, rows: float, rng: np.random.Generator) -> np.ndarray:
     """theta moved by about one standard error of a single row in each coordinate."""
-    reach = np.sqrt(rows) * here.scale if here.finite else np.ones_like(here.theta)
+    reach = _units([here], rows)
     away: np.ndarray = 0.5 * np.minimum(reach, 1.0) * rng.standard_normal(len(here.theta))
     return np.asarray(here.theta + away)
