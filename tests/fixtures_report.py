@@ -171,6 +171,7 @@ def _checks(name: str) -> tuple[CheckFound, ...]:
         found.append(
             check("statsmodels-estimate", f"beta[{term}]", 2.13e-5, 0.01, "standard errors", "pass")
         )
+    found.append(check("statsmodels-aic", "AIC", 4.1e-8, 2e-4, "AIC", "pass"))
     if name == "Poisson":
         why = "the standard error differs by more than numerical differentiation explains"
         found.append(check("statsmodels-se", "standard error of beta[lncoins]", 0.032, 0.01,

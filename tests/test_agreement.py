@@ -121,6 +121,8 @@ def test_without_a_maximum_there_is_nothing_to_agree_on():
     checks = wb.check(fit)
     assert outcomes(checks, "statsmodels") == {Outcome.NOT_APPLICABLE}
     assert outcomes(checks, "gradient") == {Outcome.NOT_APPLICABLE}
+    assert outcomes(checks, "optimum") == {Outcome.FAIL}
+    assert checks.outcome is Outcome.FAIL
 
 
 def test_a_map_is_not_compared_with_a_maximum_of_the_likelihood():

@@ -1,11 +1,14 @@
 """Paired differences: the entropy cancels, pairing is by row, and different rows are refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 import workbench as wb
 from models import counts
+from tests import declarations
 from tests.declarations import dataset
 
 RNG = np.random.default_rng(23)
@@ -51,11 +54,17 @@ def test_three_rivals_need_239_standard_errors(evaluations):
     assert not wb.compare(four).separated("b")
 
 
-def test_the_competitor_is_chosen_on_training_rows(evaluations):
-    found = wb.compare(evaluations)
-    assert found.competitor == "NB2"
-    assert found.above_competitor("NB2") is None
-    assert found.above_competitor("Poisson") == found.difference("Poisson", "NB2")
+@pytest.mark.parametrize(("chosen", "other"), [("Poisson", "NB2"), ("NB2", "Poisson")])
+def test_the_competitor_is_chosen_on_training_rows(evaluations, chosen, other):
+    """NB2 is the best on the held-out rows; on the training rows either may be."""
+    training = {chosen: 1.0, other: 2.0}
+    found = wb.compare(
+        {name: replace(one, training_nll=training[name]) for name, one in evaluations.items()}
+    )
+    assert found.best == "NB2"
+    assert found.competitor == chosen
+    assert found.above_competitor(chosen) is None
+    assert found.above_competitor(other) == found.difference(other, chosen)
 
 
 def test_other_rows_are_refused(evaluations):
@@ -79,3 +88,27 @@ def test_few_rows_and_small_differences_are_flagged(evaluations):
     assert any("only 20 held-out rows" in flag for flag in wb.compare(few).flags)
     same = dict.fromkeys("ab", evaluations["NB2"])
     assert any("less than 4 nats" in flag for flag in wb.compare(same).flags)
+
+
+def test_fits_without_a_maximum_are_not_compared(evaluations):
+    lost = replace(evaluations["NB2"], status="running away")
+    with pytest.raises(wb.ModelError, match="'lost' is running away"):
+        wb.compare(evaluations | {"lost": lost})
+
+
+def test_densities_are_not_compared_with_probabilities(evaluations):
+    normal = wb.maximum_likelihood(wb.bind(declarations.linear, TRAIN))
+    with pytest.raises(wb.DataError, match="the other densities"):
+        wb.compare(evaluations | {"normal": wb.evaluate(normal, TEST)})
+
+
+def test_a_difference_that_is_small_over_all_rows_separates_nothing(evaluations):
+    nearly = replace(evaluations["NB2"], pointwise=evaluations["NB2"].pointwise + 1e-6)
+    found = wb.compare({"NB2": evaluations["NB2"], "nearly": nearly})
+    assert found.difference("nearly", "NB2").se < 1e-12
+    assert not found.separated("nearly")
+
+
+def test_few_groups_take_students_t(evaluations):
+    five = {name: replace(one, groups=np.arange(400) % 5) for name, one in evaluations.items()}
+    assert wb.compare(five).limit == pytest.approx(stats.t.isf(0.025, 4), rel=1e-12)

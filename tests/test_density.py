@@ -1,5 +1,6 @@
 import math
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pymc as pm
@@ -244,6 +245,21 @@ def test_rows_may_differ_in_their_weights_alone():
     expected = np.mean(1 - SHARES + SHARES * math.exp(-2))
     assert probabilities(model, [0])[0] == pytest.approx(expected, rel=1e-14)
     np.testing.assert_allclose(mean(model), 2 * SHARES, rtol=1e-14)
+
+
+def test_weighted_rows_are_repeated_rows():
+    repeats = np.array([3, 1, 0, 2, 5])
+    model = mixture(np.stack([1 - SHARES, SHARES], axis=-1), point(0), family("Poisson", 2))
+    for weighted, repeated in [
+        (family("Poisson", MU), family("Poisson", MU.repeat(repeats))),
+        (model, replace(model, parameters=(model.parameters[0].repeat(repeats, axis=0),))),
+        (family("Poisson", 2), family("Poisson", 2)),  # one probability for all rows
+    ]:
+        np.testing.assert_allclose(
+            probabilities(weighted, [0, 3, 40], weights=repeats),
+            probabilities(repeated, [0, 3, 40]),
+            rtol=1e-13,  # sums in another order
+        )
 
 
 def test_hurdle_is_the_hand_formula():

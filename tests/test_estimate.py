@@ -274,3 +274,17 @@ def test_frequency_weights_are_repeated_rows():
         )
     assert weighted.nobs == repeated.nobs
     assert weighted.effective_parameters == pytest.approx(repeated.effective_parameters, rel=1e-8)
+
+
+def test_groups_fewer_than_parameters_have_no_errors_and_say_so():
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=np.arange(N) % 3)))
+    assert fit.bse.isna().all()
+    assert np.isnan(fit.effective_parameters)
+    assert "3 groups cannot tell those of 3 parameters apart" in fit.summary()
+    assert fit.standard_errors("observed").notna().all()
+
+
+def test_few_groups_take_students_t():
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=np.arange(N) % 10)))
+    half = 2.2621571628 * fit.bse  # of 9 degrees of freedom
+    np.testing.assert_allclose(fit.conf_int()["upper"] - fit.params, half, rtol=1e-9)

@@ -6,6 +6,7 @@ from scipy import stats
 
 import workbench as wb
 from models import counts
+from tests import declarations
 from tests.declarations import dataset
 
 RNG = np.random.default_rng(17)
@@ -111,3 +112,26 @@ def test_a_fit_without_a_finite_optimum_cannot_be_evaluated():
     assert fit.status == "not finite"
     with pytest.raises(wb.ModelError, match="no finite optimum"):
         wb.evaluate(fit, dataset([2.0, 3.0]))
+
+
+def test_training_rows_are_not_held_out_by_another_name(fits):
+    again = wb.evaluate(fits["poisson"], TRAIN.isel(row=slice(0, 100)))
+    assert not again.heldout
+    assert wb.evaluate(fits["poisson"], TEST).heldout
+
+
+def test_repeated_outcomes_under_a_continuous_model_have_no_kl():
+    rows = dataset(RNG.poisson(3.0, 400))
+    fit = wb.maximum_likelihood(wb.bind(declarations.linear, rows.isel(row=slice(0, 200))))
+    kl = wb.evaluate(fit, rows.isel(row=slice(200, 400))).kl
+    assert np.isnan(kl.mean.value)
+    assert "repeat under a continuous model" in kl.reason
+
+
+def test_weighted_frequencies_are_those_of_repeated_rows(fits):
+    weights = RNG.integers(1, 4, 600)
+    weighted = wb.evaluate(fits["poisson"], TEST.assign(weight=("row", weights.astype(float))))
+    repeated = wb.evaluate(fits["poisson"], TEST.isel(row=np.repeat(np.arange(600), weights)))
+    values = np.arange(5)
+    np.testing.assert_allclose(weighted.frequencies(values), repeated.frequencies(values))
+    assert weighted.cross_entropy.value == pytest.approx(repeated.cross_entropy.value, rel=1e-12)

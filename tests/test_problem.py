@@ -424,3 +424,81 @@ def test_trigamma_is_scipys():
     # Some ten additions and a polynomial of degree eight, each rounded once.
     np.testing.assert_allclose(np.asarray(_trigamma(x)), polygamma(1, x), rtol=5e-15)
     assert np.isnan(_trigamma(np.array([-0.5]))).all()
+
+
+def test_a_definition_that_standardises_inside_does_not_move():
+    def declared(data):
+        x = (data["x"] - data["x"].mean()) / data["x"].std()
+        with pm.Model() as model:
+            z, y = pm.Data("z", x, dims="row"), pm.Data("y", data["y"], dims="row")
+            beta = pm.Normal("beta", 0.0, 10.0)
+            pm.Normal("outcome", beta * z, 1.0, observed=y, dims="row")
+        return model
+
+    data = xr.Dataset({"x": ("row", X[:, 0]), "y": ("row", X[:, 1])})
+    problem = wb.bind(declared, data)
+    assert wb.maximum_likelihood(problem).status == "a minimum"
+    with pytest.raises(wb.ModelError, match="computes 'z' from all its rows together"):
+        problem.on(data.isel(row=slice(0, 10)))
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        lambda x: x - x.mean(),  # of a binary x whose ends are equal
+        lambda x: pm.math.concatenate([x[1:], x[-1:]]),  # the next row's
+        lambda x: pm.math.concatenate([x[:1], x[:-1]]),  # the one's before
+    ],
+)
+def test_dependence_between_rows_is_noticed_wherever_it_hides(term):
+    def declared(data):
+        with pm.Model() as model:
+            x, y = pm.Data("x", data["x"], dims="row"), pm.Data("y", data["y"], dims="row")
+            beta = pm.Normal("beta", 0.0, 10.0)
+            pm.Normal("outcome", beta * term(x), 1.0, observed=y, dims="row")
+        return model
+
+    x = np.array([1.0, 0, 0, 1, 1, 0, 1])
+    data = xr.Dataset({"x": ("row", x), "y": ("row", np.arange(7.0))})
+    assert not wb.bind(declared, data).independent
+
+
+def test_the_outcome_of_a_ready_model_is_known_by_identity():
+    with pm.Model() as model:
+        lag, y = pm.Data("lag", np.arange(4.0)), pm.Data("y", np.arange(4.0))
+        pm.Normal("outcome", pm.Normal("b", 0, 1) * lag, 1.0, observed=y)
+    other = wb.bind(model).on({"lag": np.zeros(4), "y": np.arange(1.0, 5.0)})
+    np.testing.assert_array_equal(other.rows.observed, np.arange(1.0, 5.0))
+
+
+def test_an_outcome_computed_inside_is_itself_and_does_not_move():
+    with pm.Model() as model:
+        y = pm.Data("y", np.array([1.0, 2.0, 4.0]))
+        pm.Normal("outcome", pm.Normal("m", 0, 1), 1.0, observed=pm.math.log(y))
+    problem = wb.bind(model)
+    np.testing.assert_allclose(problem.rows.observed, np.log([1.0, 2.0, 4.0]))
+    with pytest.raises(wb.ModelError, match="the outcome is computed inside"):
+        problem.on({"y": np.array([1.0, 2.0])})
+
+
+def test_fractional_counts_in_a_ready_model_are_refused_too():
+    with pm.Model() as model:
+        y = pm.Data("y", np.array([1.9, 2.0, 3.5]))
+        pm.Poisson("outcome", pm.HalfNormal("mu", 5.0), observed=y)
+    with pytest.raises(wb.DataError, match=r"1\.9 at row 0"):
+        wb.bind(model)
+
+
+def test_effects_of_single_rows_bind_for_map_but_are_not_independent_rows():
+    def declared(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            effect = pm.Normal("effect", 0.0, 1.0, shape=data.sizes["row"])
+            pm.Normal("outcome", effect, 1.0, observed=y, dims="row")
+        return model
+
+    y = np.linspace(-1, 1, 30)
+    problem = wb.bind(declared, dataset(y))
+    assert not problem.independent
+    fit = wb.maximum_a_posteriori(problem)
+    np.testing.assert_allclose(fit.params, y / 2, rtol=1e-9, atol=1e-12)  # halfway to the prior

@@ -15,9 +15,11 @@ from playwright.sync_api import sync_playwright
 from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
+from workbench import evaluation
 from workbench.findings import Findings
 from workbench.report import headline, numbers, write_pages
 from workbench.report.formulas import mathml
+from workbench.report.pages import comparison_page
 
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update",
@@ -163,6 +165,80 @@ def test_checks_that_fail_come_before_those_that_need_a_look_and_say_why(tree):
     assert tree.find(".//details//table[@id='table-pass-na']") is not None
 
 
+def of_all_fits(findings: Findings, **fit) -> Findings:
+    fits = tuple(one.model_copy(update=fit) for one in findings.fits)
+    return findings.model_copy(update={"fits": fits})
+
+
+def row_of(tree, table: str, heading: str) -> list[str]:
+    """The cells of the row with that heading."""
+    rows = tree.find(f".//table[@id='{table}']/tbody").iter("tr")
+    told = [[" ".join(" ".join(cell.itertext()).split()) for cell in row] for row in rows]
+    return next(cells for cells in told if cells[0].startswith(heading))
+
+
+def test_the_checks_tile_says_how_many_apply(findings):
+    def note(*outcomes: str) -> str:
+        check = findings.fits[0].checks[0]
+        checks = tuple(check.model_copy(update={"outcome": outcome}) for outcome in outcomes)
+        first = findings.fits[0].model_copy(update={"checks": checks})
+        return headline.tiles(findings.model_copy(update={"fits": (first,), "ranking": None}))[
+            1
+        ].note
+
+    assert note("pass", "look") == "none fails, all apply"
+    assert note("pass", "n/a") == "none fails, 1 does not apply"
+    assert note("fail", "n/a", "n/a") == "see which fail, 2 do not apply"
+    assert note() == "no fit was checked"
+
+
+def test_the_distance_of_an_aic_is_not_told_in_nats(tree, page):
+    heading, *distances = row_of(tree, "table-statsmodels", "AIC")
+    assert heading == "AIC 0.0002 units of AIC"
+    assert "✓ 4.1 × 10⁻⁸" in distances
+    assert "1 nat of log L is 2 units of AIC" in words(page)
+
+
+def test_bounds_are_called_estimates(page):
+    said = words(page)
+    assert "Estimated lower bounds of the distance from the truth, as KL in nats per row: " in said
+    assert "Room left, estimated lower bound" in said
+    assert "Room left, at least" not in said
+
+
+def test_the_floor_is_exact_for_independent_rows_only(findings, page):
+    ungrouped = findings.data.model_copy(update={"group": None, "heldout_groups": None})
+    alone = words(comparison_page(findings.model_copy(update={"data": ungrouped})))
+    assert "exceeds by chance in 5 % of samples;" in alone
+    assert "in about 5 % of samples or less, if rows of a group are not nearly equal;" in words(
+        page
+    )
+
+
+def test_a_minimum_is_the_best_of_its_starts(tree):
+    found = row_of(tree, "table-optimum", "Poisson")[1]
+    assert found == "✓ a minimum: no better point from 2 starts"
+    assert row_of(tree, "table-optimum", "Unidentified")[1] == "▲ not identified"
+
+
+def test_a_map_that_ran_away_is_named_and_moves_nothing(findings):
+    running = comparison_page(of_all_fits(findings, map_status="running away"))
+    tree = html5lib.parse(running, namespaceHTMLElements=False)
+    for heading in ("beta[lncoins]", "Largest shift by the prior"):
+        assert all(
+            "MAP: running away" in cell for cell in row_of(tree, "table-parameters", heading)[1:]
+        )
+    assert row_of(tree, "table-chain", "Poisson")[-1] == "running away"
+
+
+def test_a_prior_that_moves_an_estimate_is_shown_in_standard_errors(findings, tree):
+    moved = [one for one in findings.fit("Poisson").parameters if one.label == "beta[a$b$_c]"]
+    shift = (moved[0].map_estimate - moved[0].estimate) / moved[0].se
+    poisson = [fit.name for fit in findings.fits].index("Poisson") + 1
+    told = f"MAP +{shift:.1f}"
+    assert row_of(tree, "table-parameters", "beta[a$b$_c]")[poisson].endswith(told)
+
+
 def test_only_what_differs_between_declarations_is_in_their_table(tree):
     table = tree.find(".//table[@id='table-declarations']")
     parts = [row.find("th").text for row in table.find("tbody").iter("tr")]
@@ -196,6 +272,27 @@ def test_what_leaves_the_band_is_what_kolmogorovs_test_refuses(findings, tree):
         refused = stats.kstwo.sf(distance, units) < 0.05
         told = f"{one.name} ({distance:.2g})"
         assert told in (outside if refused else inside)
+
+
+def test_a_kl_above_its_floor_inside_the_band_is_explained(findings):
+    one = findings.fit("Hurdle NB")
+    found = one.heldout.divergence
+    assert found.estimate.value < found.floor  # nothing to explain yet
+
+    def said(name: str) -> str:
+        low = found.model_copy(update={"floor": found.estimate.value - 1})
+        above = one.heldout.model_copy(update={"divergence": low})
+        fits = [fit if fit.name != name else fit.model_copy(update={"heldout": above})
+                for fit in findings.fits]  # fmt: skip
+        page = comparison_page(findings.model_copy(update={"fits": tuple(fits)}))
+        return here(html5lib.parse(page, namespaceHTMLElements=False), "figure-pit")
+
+    assert "Hurdle NB stands above the floor of the calibration KL is no contradiction" in said(
+        "Hurdle NB"
+    )
+    assert f"KL averages {evaluation.RANDOMISATIONS} randomisations" in said("Hurdle NB")
+    assert "contradiction" not in said("Poisson")  # it leaves the band
+    assert "contradiction" not in said("nobody")
 
 
 def test_the_difference_without_its_extreme_rows_is_computed(findings, tree):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import information
-from workbench.errors import DataError, nearest
+from workbench.errors import DataError, ModelError, nearest
 from workbench.evaluation import Evaluation
 from workbench.information import Mean
 
@@ -35,7 +35,11 @@ class Comparison:
 
     @property
     def limit(self) -> float:
-        return information.simultaneous_z(max(len(self.evaluations) - 1, 1), self.level)
+        """Standard errors that separate two models, for all rivals of the best at once."""
+        units = self.evaluations[self.best].cross_entropy
+        independent = units.count if units.clusters is None else units.clusters
+        rivals = max(len(self.evaluations) - 1, 1)
+        return information.simultaneous_z(rivals, self.level, independent)
 
     def difference(self, name: str, other: str) -> Mean:
         """CE of `name` minus CE of `other`: the difference of their KL from the truth."""
@@ -57,15 +61,25 @@ class Comparison:
         return self.difference(name, self.competitor)
 
     def separated(self, name: str) -> bool:
-        """Whether the best is separated from this model; unknown errors separate nothing."""
+        """Whether the best is separated from this model.
+
+        Unknown errors separate nothing, nor does a difference that is small over all rows.
+        """
         gap = self.above_best(name)
-        return gap is not None and bool(gap.value > self.limit * gap.se)
+        if gap is None or gap.value * self.rows < SMALL_TOTAL:
+            return False
+        return bool(gap.value > self.limit * gap.se)
+
+    @property
+    def rows(self) -> float:
+        """Rows compared on, counted by their frequency weights."""
+        return float(self.evaluations[self.best].weights.sum())
 
     @property
     def flags(self) -> tuple[str, ...]:
         """What makes a difference hard to trust on these rows."""
-        rows = len(next(iter(self.evaluations.values())).pointwise)
-        said = [f"only {rows} held-out rows"] if rows < FEW_ROWS else []
+        rows = self.rows
+        said = [f"only {rows:g} held-out rows"] if rows < FEW_ROWS else []
         for name in self.evaluations:
             gap = self.above_best(name)
             if gap is not None and abs(gap.value) * rows < SMALL_TOTAL:
@@ -116,6 +130,16 @@ def compare(
             )
         if evaluation.heldout != first.heldout:
             raise DataError(f"'{name}' and '{first_name}' are not both held out")
+        if evaluation.discrete != first.discrete:
+            raise DataError(
+                f"'{name}' and '{first_name}' are not comparable: one gives probabilities of "
+                "counts, the other densities, which change with the unit; compare like with like"
+            )
+        if not evaluation.ranked:
+            raise ModelError(
+                f"'{name}' is {evaluation.status}, so it has no maximum to be compared at; "
+                "leave it out, and see its summary() for what to do"
+            )
     reference = reference or first_name
     if reference not in evaluations:
         raise DataError(f"no model '{reference}' to refer to{nearest(reference, evaluations)}")

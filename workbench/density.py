@@ -139,9 +139,19 @@ def has_atoms(distribution: Distribution) -> bool:
     return distribution.name in DISCRETE_FAMILIES
 
 
-def probabilities(distribution: Distribution, values: Sequence[float]) -> Array:
-    """P(Y = v) averaged over rows, for each v; one value at a time, to hold one row-long array."""
-    return np.array([np.exp(log_density(distribution, value)).mean() for value in values])
+def probabilities(
+    distribution: Distribution, values: Sequence[float], *, weights: npt.ArrayLike | None = None
+) -> Array:
+    """P(Y = v) averaged over rows, for each v; one value at a time, to hold one row-long array.
+
+    weights
+        (n,), how many rows each row stands for.
+    """
+    each = (np.exp(log_density(distribution, value)) for value in values)
+    if weights is None:
+        return np.array([p.mean() for p in each])
+    counts = np.asarray(weights, float)
+    return np.array([np.average(np.broadcast_to(p, counts.shape), weights=counts) for p in each])
 
 
 def mean(distribution: Distribution) -> Array:

@@ -120,6 +120,8 @@ class Estimate:
         """Square roots of the covariance's diagonal; NaN without a regular minimum."""
         if not self.optimum.verdict.regular:
             return self.params * np.nan
+        if (kind or self.covariance_kind) == "cluster" and self._few_groups:
+            return self.params * np.nan
         covariance = self.cov_params(kind)
         return pd.Series(np.sqrt(np.diag(covariance)), index=covariance.index)
 
@@ -136,13 +138,15 @@ class Estimate:
             raise ModelError(f"an interval is 'wald', 'profile' or 'bootstrap', not {kind!r}")
         if not 0 < level < 1:
             raise ModelError(f"level lies between 0 and 1, such as 0.95, not {level!r}")
-        limits = uncertainty.wald(self.params.to_numpy(), self.bse.to_numpy(), level)
+        groups = self.problem.rows.groups
+        units = np.inf if groups is None else len(np.unique(groups))
+        limits = uncertainty.wald(self.params.to_numpy(), self.bse.to_numpy(), level, units)
         return pd.DataFrame(limits, index=self.params.index, columns=["lower", "upper"])
 
     @cached_property
     def effective_parameters(self) -> float:
         """tr(H^-1 K), the optimism of the training NLL over all rows, in nats; K by group."""
-        if not self.optimum.verdict.regular:
+        if not self.optimum.verdict.regular or self._few_groups:
             return float("nan")
         return uncertainty.trace(self.optimum.information, self._products(self.problem.rows.groups))
 
@@ -185,6 +189,12 @@ class Estimate:
     def _pointwise(self) -> np.ndarray:
         return self.problem.pointwise(self.theta)
 
+    @property
+    def _few_groups(self) -> bool:
+        """Whether the groups are too few for as many parameters: their sums span less."""
+        groups = self.problem.rows.groups
+        return groups is not None and len(np.unique(groups)) <= self.k
+
     @cached_property
     def _scores(self) -> np.ndarray:
         return self.problem.scores(self.theta)
@@ -204,6 +214,8 @@ class Estimate:
         if kind == "cluster":
             if groups is None:
                 raise ModelError("kind='cluster' needs a declared group: wb.read(file, group=...)")
+            if self._few_groups:
+                raise ModelError(_too_few(groups, self.k))
             factor = uncertainty.cluster_factor(groups)
             return factor * uncertainty.sandwich(information, self._products(groups))
         if kind in NOT_YET:
@@ -218,6 +230,8 @@ class Estimate:
             f"log-likelihood {self.llf:.6g} nats, n {self.nobs:g}, k {self.k}, "
             f"standard errors: {COVARIANCES[self.covariance_kind]}",
         ]
+        if self._few_groups:
+            lines.append(f"no {_too_few(self.problem.rows.groups, self.k)}")
         if verdict.regular:
             lines.append(f"no better point from {len(self.optimum.starts)} starts; "
                          f"Newton step left {verdict.step:.1g} standard errors")  # fmt: skip
@@ -311,6 +325,14 @@ def _starts(objective: _Objective, problem: Problem, rng: np.random.Generator) -
         theta = jittered(centre, problem.rows.weights.sum(), rng)
         starts[f"jittered {number}"] = point(objective, theta)
     return starts
+
+
+def _too_few(groups: np.ndarray | None, k: int) -> str:
+    count = 0 if groups is None else len(np.unique(groups))
+    return (
+        f"errors by group: {count} groups cannot tell those of {k} parameters apart; "
+        "kind='observed' takes the rows for independent"
+    )
 
 
 def _listed() -> str:

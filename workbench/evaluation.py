@@ -12,6 +12,8 @@ from workbench.density import Distribution
 from workbench.errors import ModelError
 from workbench.estimate import Estimate
 from workbench.information import Divergence, Mean
+from workbench.optimum import Status
+from workbench.problem import Rows
 
 # One randomised PIT of counts moves the calibration KL by about its standard error from seed to
 # seed; the mean of twenty does not.
@@ -35,7 +37,18 @@ class Evaluation:
     distribution: Distribution  # of each row's outcome, at the estimate
     conditional: bool  # whether it differs between rows
     training_nll: float  # NLL per training row, nats
+    status: str  # the verdict on the fit's optimum
     seed: int
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the fit has a regular maximum, so that it can be compared with others."""
+        return self.status == Status.MINIMUM
+
+    @property
+    def discrete(self) -> bool:
+        """Whether `pointwise` are log probabilities; else they are log densities, with units."""
+        return density.is_discrete(self.distribution)
 
     @property
     def nll(self) -> float:
@@ -78,6 +91,12 @@ class Evaluation:
             )
         if not (self.weights == 1).all():
             return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
+        scores = self.normal_scores[0]
+        if len(np.unique(scores)) < len(scores):
+            return _no_divergence(
+                "no KL for outcomes that repeat under a continuous model: their rounding is not "
+                "declared, or a model for counts is wanted"
+            )
         label = "calibration KL, a lower bound" if self.conditional else "KL"
         return information.calibration_divergence(
             self.normal_scores, groups=self.groups, label=label
@@ -100,7 +119,8 @@ class Evaluation:
 
     def frequencies(self, values: np.ndarray) -> np.ndarray:
         """For counts: the share of rows that the model expects at each value."""
-        return density.probabilities(self.distribution, [float(value) for value in values])
+        wanted = [float(value) for value in values]
+        return density.probabilities(self.distribution, wanted, weights=self.weights)
 
 
 def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) -> Evaluation:
@@ -121,7 +141,7 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         raise ModelError("rows with several outcomes each cannot be evaluated yet")
     return Evaluation(
         name=fit.problem.name,
-        heldout=data is not None,
+        heldout=data is not None and not _seen(fit.problem.rows, problem.rows),
         pointwise=-problem.pointwise(fit.theta),
         observed=observed,
         labels=np.asarray(problem.rows.labels),
@@ -130,7 +150,20 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         distribution=distribution,
         conditional=_varies(distribution),
         training_nll=-fit.llf / fit.nobs,
+        status=fit.status,
         seed=seed,
+    )
+
+
+def _seen(training: Rows, rows: Rows) -> bool:
+    """Whether all the rows are training rows: by label, and by everything that they hold."""
+    place = {label: index for index, label in enumerate(training.labels.tolist())}
+    at = [place.get(label, -1) for label in rows.labels.tolist()]
+    if -1 in at:
+        return False
+    pairs = zip(training.arrays, rows.arrays, strict=True)
+    return all(
+        np.array_equal(known[at], new) for known, new in pairs if len(known) == training.count
     )
 
 

@@ -31,7 +31,7 @@ class Fitted:
     fit: Estimate
     map_fit: Estimate
     evaluation: Evaluation
-    map_evaluation: Evaluation
+    map_evaluation: Evaluation | None  # None where the MAP has no regular maximum
     checks: Checks
 
     @property
@@ -48,7 +48,7 @@ class Fitted:
 def data_found(
     study: StudyFile, training: Table, heldout: Table, first: Fitted | None
 ) -> found.DataFound:
-    """The rows and their split; `first` is any fitted model."""
+    """The rows and their split; `first` is the reference, or any other fitted model."""
     group = study.data.group
     written = study.formula(study.reference).partition("~")[0].strip().strip("`")
     return found.DataFound(
@@ -57,7 +57,7 @@ def data_found(
         notes=study.data.notes,
         sha256=training.sha256,
         outcome=first.plan.outcome if first else written,
-        discrete=bool(first and first.fit.problem.graph.discrete),
+        discrete=bool(first and first.evaluation.discrete),
         rows=len(training) + len(heldout),
         training_rows=len(training),
         heldout_rows=len(heldout),
@@ -154,6 +154,7 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
 
 def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound, ...]:
     observed, limits = fit.standard_errors("observed"), fit.conf_int()
+    map_regular = map_fit.optimum.verdict.regular
     rows = []
     for parameter in fit.problem.parameters:
         for label in parameter.labels:
@@ -167,7 +168,7 @@ def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound,
                     lower=limits.loc[label, "lower"],
                     upper=limits.loc[label, "upper"],
                     se_observed=observed[label],
-                    map_estimate=map_fit.params[label],
+                    map_estimate=map_fit.params[label] if map_regular else None,
                 )
             )
     return tuple(rows)
@@ -179,7 +180,9 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     return found.HeldoutFound(
         cross_entropy=Quantity.of(evaluation.cross_entropy),
         gain=Quantity.of(_gain(evaluation, baseline)) if baseline else nothing,
-        map_cross_entropy=fitted.map_evaluation.cross_entropy.value,
+        map_cross_entropy=(
+            fitted.map_evaluation.cross_entropy.value if fitted.map_evaluation else None
+        ),
         divergence=found.DivergenceFound(
             estimate=Quantity.of(kl.mean),
             label=kl.label,

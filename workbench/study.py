@@ -27,6 +27,10 @@ from workbench.study_file import StudyFile, read_study_file
 from workbench.table import Table, read, split
 
 PACKAGES = ("pymc", "pytensor", "jax", "statsmodels", "arviz", "numpy", "scipy", "formulaic")
+UNLIKE = (
+    "not comparable with the reference: one gives probabilities of counts, the other densities, "
+    "which change with the unit"
+)
 BASELINE = "baseline"  # what the intercept-only model is called where it fails
 
 Note = Callable[[str], None]
@@ -101,7 +105,7 @@ class Study(StudyFile):
         return Findings(
             title=self.title,
             question=self.question,
-            data=data_found(self, training, heldout, next(iter(fitted.values()), None)),
+            data=data_found(self, training, heldout, self._first(fitted)),
             fits=tuple(fit_found(self, name, one, baseline) for name, one in fitted.items()),
             failed=tuple(failed),
             baseline=baseline_found(self._baseline_define, baseline) if baseline else None,
@@ -145,20 +149,27 @@ class Study(StudyFile):
         map_fit = maximum_a_posteriori(bound.problem, rng=rng)
         note(f"{name}: held-out rows")
         evaluation = evaluate(fit, bound.test_rows, seed=self.seed)
-        map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed)
+        map_regular = map_fit.optimum.verdict.regular
+        map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_regular else None
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
         checks = check(fit, budget=self.checks.budget, clock=clock)
         return Fitted(
             bound.plan, bound.definition, fit, map_fit, evaluation, map_evaluation, checks
         )
 
+    def _first(self, fitted: dict[str, Fitted]) -> Fitted | None:
+        return fitted.get(self.reference) or next(iter(fitted.values()), None)
+
     def _ranking(self, fitted: dict[str, Fitted]) -> found.Ranking | None:
         """The models with a regular maximum, compared; None where there is none."""
-        ranked = {name: one.evaluation for name, one in fitted.items() if one.regular}
-        if not ranked:
+        regular = {name: one.evaluation for name, one in fitted.items() if one.regular}
+        if not regular:
             return None
         unranked = {name: one.outcome for name, one in fitted.items() if not one.regular}
-        reference = self.reference if self.reference in ranked else next(iter(ranked))
+        reference = self.reference if self.reference in regular else next(iter(regular))
+        kind = regular[reference].discrete
+        ranked = {name: one for name, one in regular.items() if one.discrete == kind}
+        unranked |= {name: UNLIKE for name in regular if name not in ranked}
         return ranking_found(compare(ranked, reference=reference), unranked)
 
     @property

@@ -8,6 +8,8 @@ import numpy as np
 from scipy import stats
 from scipy.linalg import cho_factor, cho_solve
 
+FEW_UNITS = 40  # groups below which Student's t replaces the normal quantile
+
 
 def inverse(information: np.ndarray) -> np.ndarray:
     """The inverse of a positive definite matrix; LinAlgError if it is not.
@@ -73,7 +75,9 @@ def mapped(covariance: np.ndarray, jacobian: np.ndarray) -> np.ndarray:
     return np.asarray(jacobian @ covariance @ jacobian.T)
 
 
-def wald(values: np.ndarray, errors: np.ndarray, level: float) -> np.ndarray:
-    """Symmetric normal limits at `level`, shape (k, 2)."""
-    half = stats.norm.ppf(0.5 + level / 2) * errors
+def wald(values: np.ndarray, errors: np.ndarray, level: float, units: float = np.inf) -> np.ndarray:
+    """Symmetric limits at `level`, shape (k, 2): normal, or Student's t for few groups."""
+    tail = (1 - level) / 2
+    quantile = stats.t.isf(tail, units - 1) if units < FEW_UNITS else stats.norm.isf(tail)
+    half = quantile * errors
     return np.column_stack([values - half, values + half])

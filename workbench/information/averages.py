@@ -75,9 +75,13 @@ def effective_units(groups: npt.ArrayLike) -> float:
     return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
-def simultaneous_z(rivals: int, level: float = 0.95) -> float:
-    """Normal quantile for two-sided limits on `rivals` means at once (Bonferroni)."""
-    return float(stats.norm.isf((1 - level) / (2 * rivals)))
+def simultaneous_z(rivals: int, level: float = 0.95, units: float = math.inf) -> float:
+    """Standard errors that hold for all rivals at once, by Bonferroni; two-sided.
+
+    With few independent units (rows, or groups) Student's t with one degree of freedom less.
+    """
+    tail = (1 - level) / (2 * rivals)
+    return float(stats.t.isf(tail, units - 1) if units < FEW_UNITS else stats.norm.isf(tail))
 
 
 def bits(nats: float) -> float:

@@ -16,29 +16,18 @@ from workbench.density import Distribution
 from workbench.errors import DataError, ModelError, foreign_code, nearest
 from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
-from workbench.problem.pytensor_engine import plain
+from workbench.problem.rows import (
+    Rows,
+    refuse_impossible_counts,
+    refuse_unfit,
+    roles,
+    rows_are_independent,
+    rows_by_name,
+    stays_the_same,
+    taken_rows,
+)
 
 Declaration = Callable[[xr.Dataset], pm.Model]
-INT32 = np.iinfo(np.int32)
-# Two evaluations of one row's term on arrays that differ elsewhere: the same operations in
-# another order at most, so a few units in the last place.
-SAME_TERM = 1e-9  # relative
-PROBED = 20  # rows among which dependence would show: neighbours, or rows of one group
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The rows a problem stands on: arrays in the order of `Graph.inputs`, labels, roles."""
-
-    arrays: tuple[np.ndarray, ...]
-    labels: np.ndarray
-    observed: np.ndarray
-    weights: np.ndarray  # frequency weights
-    groups: np.ndarray | None  # integer codes
-
-    @property
-    def count(self) -> int:
-        return len(self.weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +47,7 @@ class Problem:
     functions: Functions
     rows: Rows
     independent: bool  # each row's term depends on its own data alone
+    bound_together: str  # what the definition computes from all rows at once, if anything
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Compiled functions do not travel; the declaration does, and is bound again on arrival.
@@ -172,13 +162,20 @@ class Problem:
             )
         self._require_independent_rows("the likelihood of other rows")
         if isinstance(self.source, pm.Model):
-            return replace(self, rows=_rows_by_name(self, other))
+            rows = rows_by_name(self.graph, other)
+            refuse_impossible_counts(self.graph.discrete, rows, "the outcome")
+            return replace(self, rows=rows)
         if not isinstance(other, xr.Dataset):
             raise DataError(f"other rows come as an xarray.Dataset, not {type(other).__name__}")
+        if self.bound_together:
+            raise ModelError(
+                f"{self.name} computes {self.bound_together} from all its rows together (a mean, a "
+                "scale, a shape), so other rows would be treated otherwise than these; do it in "
+                "the formula, or store the column, and let pm.Data take the columns as they are"
+            )
         complete, model = _declared(self.source, other, self.name)
-        arrays = {name: _array(model[name]) for name in _data_names(model)}
-        rows = _rows(self.graph, arrays, _observed(model), complete)
-        _refuse_impossible_counts(self.graph.discrete, rows, _outcome_name(complete))
+        rows = taken_rows(self.graph, _arrays_of(model), _observed(model), complete)
+        refuse_impossible_counts(self.graph.discrete, rows, _outcome_name(complete))
         return replace(self, dataset=complete, rows=rows)
 
     @cached_property
@@ -224,7 +221,7 @@ def bind(
     graph = _graph(model)
     _refuse_unused(complete, model, name)
     arrays = {row.name: row.value for row in graph.inputs}
-    rows = _rows(graph, arrays, graph.observed, complete)
+    rows = taken_rows(graph, arrays, graph.observed, complete)
     return _problem(name, declaration, complete, graph, rows, engine)
 
 
@@ -233,9 +230,9 @@ def _bind_model(
 ) -> Problem:
     name = model.name or "model"
     graph = _graph(model)
-    roles = {"weight": weight, "group": group}
     arrays = {row.name: row.value for row in graph.inputs}
-    rows = _rows(graph, arrays, graph.observed, _roles_dataset(graph, roles))
+    given = roles({"weight": weight, "group": group})
+    rows = taken_rows(graph, arrays, graph.observed, given)
     return _problem(name, model, None, graph, rows, engine)
 
 
@@ -249,10 +246,32 @@ def _problem(
 ) -> Problem:
     if engine not in ("auto", "jax", "pytensor"):
         raise ModelError(f"engine is 'auto', 'jax' or 'pytensor', not {engine!r}")
-    _refuse_impossible_counts(graph.discrete, rows, _outcome_name(data))
-    independent = _rows_are_independent(graph, rows, name)
+    refuse_impossible_counts(graph.discrete, rows, _outcome_name(data))
+    independent = rows_are_independent(graph, rows, name)
+    together = _bound_together(source, data, graph, rows, name) if data is not None else ""
     functions = Functions(graph, engine, independent)
-    return Problem(name, source, data, graph, functions, rows, independent)
+    return Problem(name, source, data, graph, functions, rows, independent, together)
+
+
+def _bound_together(
+    definition: Declaration, data: xr.Dataset, graph: Graph, rows: Rows, name: str
+) -> str:
+    """The arrays that come out otherwise when the definition sees only half of the rows."""
+    kept = rows.count // 2
+    if kept < 2 or "row" not in data.dims:
+        return ""
+    try:
+        _, model = _declared(definition, data.isel(row=slice(0, kept)), name)
+    except (DataError, ModelError):
+        return "something"
+    half = _arrays_of(model)
+    moved = [
+        f"'{row.name}'"
+        for row, array in zip(graph.inputs, rows.arrays, strict=True)
+        if row.name not in half
+        or not stays_the_same([array], [half[row.name]], [row.varies_by_row], kept)
+    ]
+    return ", ".join(moved)
 
 
 def _revive(state: bytes) -> Problem:
@@ -267,7 +286,7 @@ def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.
     complete = _with_predictors(definition, data, name)
     for column in complete.data_vars:
         if column != "time":  # ours alone: a date is welcome
-            _refuse_unfit(complete[column])
+            refuse_unfit(complete[column])
     # Else PyTensor holds Python literals as float32: 1e-7 in the log density.
     flags = {"cast_policy": "numpy+floatX", "traceback__limit": 0}  # and its traces cost time
     with foreign_code(name), pytensor.config.change_flags(**flags):
@@ -310,39 +329,9 @@ def _with_predictors(definition: Declaration, data: xr.Dataset, name: str) -> xr
     return data
 
 
-def _refuse_unfit(column: xr.DataArray) -> None:
-    """NaN and infinity have no likelihood; PyMC stores integers in 32 bits."""
-    if column.dtype.kind not in "biuf":
-        raise DataError(
-            f"'{column.name}' holds {column.dtype}, not numbers; code it as integers, with the "
-            "labels as a coordinate"
-        )
-    if column.dtype.kind == "f" and not np.isfinite(column.values).all():
-        place = np.argwhere(~np.isfinite(column.values))[0]
-        value = column.values[tuple(place)]
-        raise DataError(
-            f"'{column.name}' is {value} at {_place(column, place)}; "
-            "drop the row or fill the value before binding"
-        )
-    if column.dtype.kind in "iu" and column.size and int(np.abs(column.values).max()) > INT32.max:
-        place = np.argwhere(np.abs(column.values) > INT32.max)[0]
-        raise DataError(
-            f"'{column.name}' is {column.values[tuple(place)]} at {_place(column, place)}, more "
-            "than the 32 bits in which pm.Data holds integers; store the column as float64"
-        )
-
-
-def _place(column: xr.DataArray, place: np.ndarray) -> str:
-    said = []
-    for dim, index in zip(column.dims, place, strict=True):
-        label = column[dim].values[index] if dim in column.coords else index
-        said.append(f"{dim} {label}")
-    return ", ".join(said)
-
-
 def _refuse_unused(data: xr.Dataset, model: pm.Model, name: str) -> None:
     """A column that was prepared for the definition but never enters the model is a mistake."""
-    used = set(_data_names(model))
+    used = set(_arrays_of(model))
     for column in map(str, data.data_vars):
         # The bare intercept says nothing that a definition must read.
         terms = list(data["term"].values) if column == "X" and "term" in data.coords else []
@@ -358,128 +347,18 @@ def _refuse_unused(data: xr.Dataset, model: pm.Model, name: str) -> None:
             )
 
 
-def _data_names(model: pm.Model) -> list[str]:
-    return [variable.name for variable in model.data_vars]
-
-
-def _array(variable: Any) -> np.ndarray:
-    return np.asarray(variable.get_value(borrow=True))
+def _arrays_of(model: pm.Model) -> dict[str, np.ndarray]:
+    return {v.name: np.asarray(v.get_value(borrow=True)) for v in model.data_vars}
 
 
 def _observed(model: pm.Model) -> np.ndarray:
     return value_of(model.rvs_to_values[model.observed_RVs[0]])
 
 
-def _rows(
-    graph: Graph, arrays: Mapping[str, np.ndarray], observed: np.ndarray, data: xr.Dataset | None
-) -> Rows:
-    """Arrays in the graph's order, checked against its shapes, with the declared roles."""
-    ordered = []
-    for row in graph.inputs:
-        array = np.asarray(arrays[row.name], dtype=row.value.dtype)
-        if array.ndim != row.value.ndim or array.shape[1:] != row.value.shape[1:]:
-            raise DataError(
-                f"'{row.name}' has shape {array.shape}, where {row.value.shape} was bound; "
-                "only the number of rows may change"
-            )
-        ordered.append(array)
-    count = observed.shape[0] if np.ndim(observed) else 1
-    labels, weights, groups = np.arange(count), np.ones(count), None
-    if data is not None:
-        labels = data["row"].values if "row" in data.coords else labels
-        weights = np.asarray(data["weight"].values, float) if "weight" in data else weights
-        groups = np.asarray(data["group"].values) if "group" in data else None
-    if len(weights) != count or (groups is not None and len(groups) != count):
-        raise DataError(f"weight and group need one value for each of the {count} rows")
-    if (weights < 0).any() or not np.isfinite(weights).all() or not weights.any():
-        raise DataError("weights are frequencies: finite, not negative, and not all zero")
-    return Rows(tuple(ordered), labels, observed, weights, groups)
-
-
-def _roles_dataset(graph: Graph, roles: Mapping[str, Any]) -> xr.Dataset:
-    given = {
-        name: ("row", np.asarray(values)) for name, values in roles.items() if values is not None
-    }
-    if "group" in given:
-        _, codes = np.unique(given["group"][1], return_inverse=True)
-        given["group"] = ("row", codes)
-    return xr.Dataset(given)
-
-
-def _rows_by_name(problem: Problem, other: Mapping[str, Any] | xr.Dataset) -> Rows:
-    values = {str(name): np.asarray(array) for name, array in other.items()}
-    names = [row.name for row in problem.graph.inputs]
-    for name in names:
-        if name not in values:
-            raise DataError(
-                f"other rows need '{name}'{nearest(name, values)}; they have {', '.join(values)}"
-            )
-    model: pm.Model = problem.source
-    value_name = model.rvs_to_values[model.observed_RVs[0]].name
-    observed = values.get(
-        value_name, values.get(_observed_data_name(problem), problem.rows.observed)
-    )
-    roles = {name: values.get(name) for name in ("weight", "group")}
-    return _rows(problem.graph, values, np.asarray(observed), _roles_dataset(problem.graph, roles))
-
-
-def _observed_data_name(problem: Problem) -> str:
-    """The `pm.Data` whose values are the outcome."""
-    for row in problem.graph.inputs:
-        if row.value.shape == np.shape(problem.graph.observed) and np.array_equal(
-            row.value, problem.graph.observed
-        ):
-            return row.name
-    return ""
+def _outcome_name(data: xr.Dataset | None) -> str:
+    named = data is not None and "outcome" in data.attrs
+    return f"'{data.attrs['outcome']}'" if named else "the outcome"  # type: ignore[union-attr]
 
 
 def _plain(name: str) -> str:
     return name if name.isidentifier() else "X"
-
-
-def _refuse_impossible_counts(discrete: bool, rows: Rows, name: str) -> None:
-    """PyMC would silently truncate 1.9 to 1."""
-    if not discrete:
-        return
-    observed = np.asarray(rows.observed, float).reshape(rows.count, -1)
-    wrong = (observed != np.floor(observed)) | (observed < 0)
-    if wrong.any():
-        row, column = np.argwhere(wrong)[0]
-        kind = "negative" if observed[row, column] < 0 else "not a whole number"
-        raise DataError(
-            f"{name} is {observed[row, column]:g} at row {rows.labels[row]}, which is {kind}, and "
-            "this model is for counts 0, 1, 2, ...; mend or drop the row, or choose a model for "
-            "such outcomes"
-        )
-
-
-def _outcome_name(data: xr.Dataset | None) -> str:
-    return (
-        f"'{data.attrs['outcome']}'"
-        if data is not None and "outcome" in data.attrs
-        else "the outcome"
-    )
-
-
-def _rows_are_independent(graph: Graph, rows: Rows, name: str) -> bool:
-    """Change one row's data: no other row's term may move (a mean over rows inside would)."""
-    theta = graph.start + 0.1 * np.random.default_rng(0).standard_normal(len(graph.start))
-    few = np.unique(np.append(np.arange(min(rows.count, PROBED)), rows.count - 1))
-    if any(row.constant for row in graph.inputs):  # their number may be written in, too
-        few = np.arange(rows.count)
-    taken = [array[few] if row.varies_by_row else array
-             for row, array in zip(graph.inputs, rows.arrays, strict=True)]  # fmt: skip
-    changed = [_first_like_last(array) if row.varies_by_row else array
-               for row, array in zip(graph.inputs, taken, strict=True)]  # fmt: skip
-    pointwise = plain([graph.theta, *(row.variable for row in graph.inputs)], [graph.pointwise])
-    with foreign_code(name, "cannot be evaluated:"):  # the declared graph's first run
-        (terms,), (moved,) = pointwise(theta, *taken), pointwise(theta, *changed)
-    if terms.shape != (len(few),):
-        return False
-    return bool(np.allclose(terms[1:], moved[1:], rtol=SAME_TERM, atol=SAME_TERM, equal_nan=True))
-
-
-def _first_like_last(array: np.ndarray) -> np.ndarray:
-    changed = array.copy()
-    changed[0] = array[-1]
-    return changed

@@ -15,6 +15,7 @@ from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import ancestors
+from pytensor.scalar.basic import Cast
 
 from workbench.errors import ModelError
 from workbench.problem.lowerings import without_checks
@@ -72,6 +73,7 @@ class Graph:
     single_precision: tuple[str, ...]
     start: np.ndarray
     observed: np.ndarray
+    outcome: str | None  # the input that the outcome is; None where it is computed from inputs
 
 
 def read_graph(model: pm.Model) -> Graph:
@@ -93,7 +95,8 @@ def read_graph(model: pm.Model) -> Graph:
     outputs = without_checks([_by_row(terms), log_prior, *natural, *leaves])
     outputs = graph_replace(outputs, from_theta, strict=False)
 
-    observed = np.asarray(value_of(model.rvs_to_values[model.observed_RVs[0]]))
+    seen = model.rvs_to_values[model.observed_RVs[0]]
+    observed = value_of(seen)
     count = observed.shape[0] if observed.ndim else 1
     outputs = _with_lengths_written_in(model, outputs)
     inputs = _inputs(model, outputs, count)
@@ -124,9 +127,10 @@ def read_graph(model: pm.Model) -> Graph:
         ),
         latent=tuple(rv.name for rv in free if _depends_on_others(rv, free)),
         discrete=np.dtype(model.observed_RVs[0].dtype).kind in "iub",
-        single_precision=_single_precision(outputs[:2]),
+        single_precision=_single_precision(outputs[0]),
         start=np.concatenate([start.ravel() for start in starts]) if starts else np.zeros(0),
         observed=observed,
+        outcome=inputs[_uncast(seen)].name if _uncast(seen) in inputs else None,
     )
 
 
@@ -199,15 +203,22 @@ def _depends_on_others(rv: Variable, free: Sequence[Variable]) -> bool:
 
 
 def value_of(variable: Variable) -> np.ndarray:
-    """The array behind an observed value: a constant, a `pm.Data`, or a cast of one."""
-    if isinstance(variable, Constant):
-        return np.asarray(variable.data)
-    if isinstance(variable, SharedVariable):
-        return np.asarray(variable.get_value(borrow=True))
-    roots = [v for v in ancestors([variable]) if isinstance(v, SharedVariable)]
-    if len(roots) == 1 and roots[0].type.ndim == variable.type.ndim:
-        return np.asarray(roots[0].get_value(borrow=True))
-    return np.asarray(variable.eval())
+    """The array behind an observed value, before PyMC cast it to the outcome's type."""
+    root = _uncast(variable)
+    if isinstance(root, Constant):
+        return np.asarray(root.data)
+    if isinstance(root, SharedVariable):
+        return np.asarray(root.get_value(borrow=True))
+    return np.asarray(root.eval())
+
+
+def _uncast(variable: Variable) -> Variable:
+    """What a chain of casts starts from: a cast of 1.9 to an integer would hide it."""
+    while variable.owner is not None and isinstance(
+        getattr(variable.owner.op, "scalar_op", None), Cast
+    ):
+        variable = variable.owner.inputs[0]
+    return variable
 
 
 def _by_row(terms: Sequence[Variable]) -> Variable:
@@ -333,11 +344,16 @@ def _labels(model: pm.Model | None, name: str, shape: tuple[int, ...]) -> tuple[
     return tuple(f"{name}[{', '.join(str(c) for c in point)}]" for point in product(*axes))
 
 
-def _single_precision(outputs: Sequence[Variable]) -> tuple[str, ...]:
-    """Names of constants and results held to 7 digits only: Python literals in a ready model."""
-    found = [
-        v
-        for v in ancestors(list(outputs))
-        if getattr(v.type, "dtype", "") in ("float32", "float16")
-    ]
-    return tuple(sorted({v.name or str(v) for v in found}))
+def _single_precision(pointwise: Variable) -> tuple[str, ...]:
+    """Python literals of a ready model that the likelihood holds to 7 digits only.
+
+    With 0 and 1 nothing inexact is computed; a function of any other number is.
+    """
+    found = set()
+    for variable in ancestors([pointwise]):
+        single = getattr(variable.type, "dtype", "") in ("float32", "float16")
+        if single and isinstance(variable, Constant):
+            found |= {
+                f"{value:g}" for value in np.unique(variable.data) if abs(value) not in (0, 1)
+            }
+    return tuple(sorted(found))

@@ -15,7 +15,7 @@ from workbench.problem.lowerings import for_jax
 
 NAME = "JAX"
 # What JAX and PyTensor's dispatch to it raise when an operation or its derivative is missing.
-UNSUPPORTED = (NotImplementedError, ValueError, TypeError)
+UNSUPPORTED = (IndexError, NotImplementedError, TypeError, ValueError)
 # Rows whose second derivatives are taken at once: they stay in the processor's cache.
 BLOCK = 2_000
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from workbench.findings import CheckFound, Findings, FitFound
+from workbench.findings import CheckFound, Findings, FitFound, ParameterFound
 from workbench.report.formulas import mathml
 from workbench.report.layout import NONE, Cell, Row, Table, cells, columns, enumeration, status
 from workbench.report.numbers import UNKNOWN, decimals, number, plus_minus, to_error
@@ -13,6 +13,8 @@ KINDS = {
     "statsmodels-se": "standard errors",
     "statsmodels-aic": "AIC",
 }
+UNITS = {"AIC": "units of AIC"}  # where a check's own word for its unit says too little
+MINIMUM = "a minimum"  # the one status of a search that found what it was sent for
 SEVERITY = ("n/a", "pass", "look", "fail")
 SHIFT_SHOWN = 0.1  # standard errors by which the prior must move an estimate to be worth a line
 
@@ -24,22 +26,21 @@ def parameter_table(findings: Findings) -> Table:
     rows = []
     for label in labels:
         shown = [Cell(label)]
-        for parameters in found:
+        for fit, parameters in zip(findings.fits, found, strict=True):
             one = parameters.get(label)
             if one is None:
                 shown.append(Cell(NONE))
                 continue
-            shift = _shift(one.map_estimate, one.estimate, one.se)
             error = UNKNOWN if one.se is None else plus_minus(one.estimate, one.se)
             error = error.partition("±")[2].strip() or error
-            moved = "" if shift is None or abs(shift) < SHIFT_SHOWN else _moved(shift)
-            shown.append(Cell(to_error(one.estimate, one.se), f"± {error}{moved}"))
+            shown.append(Cell(to_error(one.estimate, one.se), f"± {error}{_moved(fit, one)}"))
         rows.append(Row(tuple(shown)))
     rows.append(Row(cells("Largest shift by the prior", *map(_largest_shift, findings.fits))))
     kinds = enumeration(sorted({fit.se_kind for fit in findings.fits})) if found else ""
     caption = (
         f"Maximum likelihood, beneath it one standard error ({kinds}). MAP: how far the prior "
-        f"moves the estimate, in standard errors, where that is {SHIFT_SHOWN} or more."
+        f"moves the estimate, in standard errors, where that is {SHIFT_SHOWN} or more; or why "
+        "there is no MAP."
     )
     heading = columns("Parameter", *(fit.name for fit in findings.fits))
     return Table("table-parameters", "Parameters side by side", caption, heading, tuple(rows))
@@ -93,7 +94,7 @@ def check_table(findings: Findings, title: str, *outcomes: str) -> Table:
             (
                 Cell(check.quantity, check.code), Cell(fit.name), status(check.outcome),
                 Cell(_value(check.ours)), Cell(_value(check.theirs)),
-                Cell(_value(check.distance), check.unit), Cell(_value(check.limit)),
+                Cell(_value(check.distance), _unit(check)), Cell(_value(check.limit)),
                 Cell(check.why or NONE),
             )
         )
@@ -110,7 +111,7 @@ def optimum_table(findings: Findings) -> Table:
     rows = tuple(
         Row(
             cells(
-                fit.name, optimum(fit), number(fit.verdict.step, 2), str(len(fit.verdict.starts)),
+                fit.name, _arrived(fit), number(fit.verdict.step, 2), str(len(fit.verdict.starts)),
                 fit.map_status, _engines(fit),
                 fit.verdict.advice or NONE,
             )
@@ -158,6 +159,15 @@ def optimum(fit: FitFound) -> Cell:
     return status("pass" if fit.verdict.regular else "look", fit.verdict.status)
 
 
+def _arrived(fit: FitFound) -> Cell:
+    """The verdict, and what a minimum means: the best of these starts, not of all points."""
+    found, starts = optimum(fit), len(fit.verdict.starts)
+    if not fit.verdict.regular or not starts:
+        return found
+    tried = f"no better point from {starts} start{'s' * (starts > 1)}"
+    return replace(found, text=f"{found.text}:", note=tried)
+
+
 def _engines(fit: FitFound) -> str:
     """One name if one engine did it all."""
     if len(set(fit.engines.values())) == 1:
@@ -183,11 +193,18 @@ def _shift(moved: float | None, estimate: float | None, se: float | None) -> flo
     return (moved - estimate) / se
 
 
-def _moved(shift: float) -> str:
+def _moved(fit: FitFound, one: ParameterFound) -> str:
+    if fit.map_status != MINIMUM:
+        return f", MAP: {fit.map_status}"
+    shift = _shift(one.map_estimate, one.estimate, one.se)
+    if shift is None or abs(shift) < SHIFT_SHOWN:
+        return ""
     return f", MAP {decimals(shift, 1) if shift < 0 else '+' + decimals(shift, 1)}"
 
 
 def _largest_shift(fit: FitFound) -> str:
+    if fit.map_status != MINIMUM:
+        return f"MAP: {fit.map_status}"
     shifts = [_shift(one.map_estimate, one.estimate, one.se) for one in fit.parameters]
     known = [abs(shift) for shift in shifts if shift is not None]
     return f"{number(max(known), 2)} SE" if known else UNKNOWN
@@ -207,7 +224,12 @@ def _worst(checks: list[CheckFound]) -> Cell:
 
 
 def _allowed(check: CheckFound) -> str:
-    return check.unit if check.limit is None else f"{number(check.limit, 2)} {check.unit}"
+    unit = _unit(check)
+    return unit if check.limit is None else f"{number(check.limit, 2)} {unit}"
+
+
+def _unit(check: CheckFound) -> str:
+    return UNITS.get(check.unit, check.unit)
 
 
 def _distance(check: CheckFound | None) -> Cell:

@@ -16,6 +16,8 @@ from workbench.report.numbers import (
     whole,
 )
 
+ROOM = "Room left, estimated lower bound"
+
 
 def title(findings: Findings) -> str:
     """The result: one model separated from all rivals, or those that these rows leave together."""
@@ -114,7 +116,10 @@ def _far_from_truth(findings: Findings, ranking: Ranking) -> str:
         lost = "they lose" if len(above) > 1 else "it loses"
         said.append(f"{enumeration(told + none)}, by what {lost} to {ranking.competitor}")
     said += [f"{name} {resolved(findings.fit(name))}" for name, bound in bounds if bound is None]
-    return f"At least this far from the truth, as KL in nats per row: {'; '.join(said)}."
+    return (
+        "Estimated lower bounds of the distance from the truth, as KL in nats per row: "
+        f"{'; '.join(said)}."
+    )
 
 
 def _above_zero(bound: Quantity) -> bool:
@@ -144,9 +149,14 @@ def _best_tile(findings: Findings) -> Tile:
 
 def _checks_tile(findings: Findings) -> Tile:
     outcomes = Counter(check.outcome for fit in findings.fits for check in fit.checks)
+    if not outcomes:
+        return Tile("checks", "Checks", (Cell("none made"),), "no fit was checked")
     failing = "see which fail" if outcomes["fail"] else "none fails"
-    absent = f"{failing}; {outcomes['n/a']} do not apply"
-    return Tile("checks", "Checks", counted(outcomes) or (Cell("none made"),), absent)
+    absent = outcomes["n/a"]
+    verb = "does" if absent == 1 else "do"
+    applying = f"{absent} {verb} not apply" if absent else "all apply"
+    shown = counted(outcomes) or (Cell("none applies"),)
+    return Tile("checks", "Checks", shown, f"{failing}, {applying}")
 
 
 def _statsmodels_tile(findings: Findings) -> Tile:
@@ -173,9 +183,9 @@ def _room_tile(findings: Findings) -> list[Tile]:
     found = best.heldout.divergence
     value, floor = found.estimate.value, found.floor
     if value is None:
-        return [Tile("truth", "Room left, at least", (Cell(UNKNOWN),), found.reason)]
+        return [Tile("truth", ROOM, (Cell(UNKNOWN),), found.reason)]
     seen = floor is None or value > floor
     text = plus_minus(value, found.estimate.se) if seen else "none resolved"
     shown = "" if seen else f"; {quantity(found.estimate)}"
     note = f"nats per row{shown}; {found.label}, floor {number(floor, 2)}"
-    return [Tile("truth", "Room left, at least", (Cell(text),), note)]
+    return [Tile("truth", ROOM, (Cell(text),), note)]

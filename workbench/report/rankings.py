@@ -3,10 +3,19 @@
 from collections import Counter
 
 from workbench.findings import Contender, DivergenceFound, Findings, FitFound, Ranking
-from workbench.report.estimates import optimum
+from workbench.report.estimates import MINIMUM, optimum
 from workbench.report.headline import counted, separation_rule
 from workbench.report.layout import NONE, Cell, Column, Row, Table, cells, columns, enumeration
-from workbench.report.numbers import decimals, in_bits, number, plus_minus, quantity, ratio, whole
+from workbench.report.numbers import (
+    UNKNOWN,
+    decimals,
+    in_bits,
+    number,
+    plus_minus,
+    quantity,
+    ratio,
+    whole,
+)
 
 
 def ranking_table(findings: Findings) -> Table:
@@ -46,15 +55,23 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
         seen = Cell(quantity(found.estimate), _condition(found))
         rows.append(Row(cells(one.name, bound, seen, floor, *upper(one))))
     caption = (
-        "KL of the truth from each model in nats per row: at least each of the first two columns"
-        + ", at most the last" * discrete
-        + ", up to their standard errors. A calibration KL below its floor is what "
+        "KL of the truth from each model in nats per row, estimated with a standard error: at "
+        "least each of the first two columns"
+        + ", at most the last"
+        * discrete
+        + ". A calibration KL below its floor is what "
         "a perfect model would show by chance; it may be negative by noise."
         + " There is no p-value: rows of one group are not independent."
         * grouped
     )
     heading = columns("Model", above, "Calibration KL", "its floor", *["at most (CE)"] * discrete)
-    return Table("table-truth", "At least how far from the truth", caption, heading, tuple(rows))
+    return Table(
+        "table-truth",
+        "Estimated lower bounds of the distance from the truth",
+        caption,
+        heading,
+        tuple(rows),
+    )
 
 
 def optimism_table(findings: Findings) -> Table:
@@ -96,9 +113,6 @@ def chain_table(findings: Findings) -> Table:
     rows = []
     for fit in _ranked(findings):
         found = fit.heldout
-        moved = None
-        if found.map_cross_entropy is not None and found.cross_entropy.value is not None:
-            moved = found.map_cross_entropy - found.cross_entropy.value
         rows.append(
             Row(
                 cells(
@@ -109,7 +123,7 @@ def chain_table(findings: Findings) -> Table:
                     quantity(found.cross_entropy),
                     in_bits(found.cross_entropy),
                     quantity(found.gain),
-                    number(moved, 2),
+                    _map_moved(fit),
                 )
             )
         )
@@ -117,6 +131,16 @@ def chain_table(findings: Findings) -> Table:
                       "Gain over baseline", "MAP's CE less this")  # fmt: skip
     caption = "One line a model: the sum, the average over n, the average over held-out rows."
     return Table("table-chain", "The same numbers, step by step", caption, heading, tuple(rows))
+
+
+def _map_moved(fit: FitFound) -> str:
+    """What the prior makes of the held-out CE, or why there is no maximum a posteriori to ask."""
+    likelihood, posterior = fit.heldout.cross_entropy.value, fit.heldout.map_cross_entropy
+    if fit.map_status != MINIMUM:
+        return fit.map_status
+    if posterior is None or likelihood is None:
+        return UNKNOWN
+    return number(posterior - likelihood, 2)
 
 
 def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
