@@ -209,3 +209,17 @@ def test_few_rows_and_a_skewed_likelihood_are_still_a_minimum():
     data = dataset([0, 1, 0, 1, 1], np.array([[0.1], [0.3], [0.5], [0.2], [0.9]]))
     assert fitted(declarations.logistic, data).status == Status.MINIMUM
     assert fitted(declarations.exponential, dataset([0.3, 2.0])).status == Status.MINIMUM
+
+
+def test_rounding_of_an_extreme_count_is_no_failure():
+    y = np.random.default_rng(0).negative_binomial(1, 0.2, 200)
+    y[0] = 10_000_000
+    fit = fitted(counts.negative_binomial, dataset(y))
+    assert fit.status == Status.MINIMUM
+    assert fit.optimum.verdict.step < 1e-3
+
+
+def test_a_collapsing_scale_is_told_with_its_direction():
+    fit = fitted(declarations.linear, dataset(np.ones(10)))
+    assert fit.status != Status.MINIMUM
+    assert "-1.00 log sigma" in fit.optimum.verdict.advice

@@ -15,6 +15,8 @@ from scipy.optimize import brentq
 
 # Standard errors left to go at a minimum: a millionth is far below anything a table shows.
 STEP_TOLERANCE = 1e-6
+# What rounding of the gradient may leave of it: on extreme counts its terms cancel.
+MOST_ROUNDING = 1e-3  # standard errors
 # A parabola rises by half a nat one standard error away. A side that rises by less than a
 # ten-thousandth of what the parabola would is flat.
 FLAT_SHARE = 2e-4
@@ -309,7 +311,8 @@ def judge(
         status, advice = Status.NOT_STATIONARY, _saddle(eigenvectors[:, 0], labels)
     if status is Status.MINIMUM and correlated[0] < ROUNDING * largest:
         status, advice = Status.NOT_IDENTIFIED, _not_identified(eigenvectors[:, 0], labels)
-    if status is Status.MINIMUM and not step < STEP_TOLERANCE:
+    left_to_go = step >= max(STEP_TOLERANCE, min(10 * _rounding(objective, here), MOST_ROUNDING))
+    if status is Status.MINIMUM and left_to_go:
         status, advice = Status.NOT_STATIONARY, _short_of_it(step)
     return Verdict(status, advice, step, correlated), better
 
@@ -324,12 +327,12 @@ class _Probe:
 
     def verdict(self, direction: np.ndarray, labels: Sequence[str]) -> tuple[Status, str]:
         """What this direction alone says of the point."""
+        outward = direction if self.flat_ahead else -direction
         if self.better is not None:
-            return Status.NOT_STATIONARY, _not_reached(direction, labels)
+            return Status.NOT_STATIONARY, _not_reached(outward, labels)
         if self.flat_ahead and self.flat_behind:
             return Status.NOT_IDENTIFIED, _not_identified(direction, labels)
         if self.flat_ahead or self.flat_behind:
-            outward = direction if self.flat_ahead else -direction
             return Status.RUNNING_AWAY, _running_away(outward, labels)
         return Status.MINIMUM, ""
 
@@ -406,6 +409,19 @@ def _rise(
         if np.isfinite(rises).all():
             return (float(rises[0]) if abs(rises[0]) > 10 * np.ptp(rises) else 0.0), there
     return np.inf, theta
+
+
+def _rounding(objective: Objective, here: Point) -> float:
+    """By how many standard errors the point to which Newton steps lead depends on the last digits.
+
+    Two points that differ by nothing that counts should lead to the same one.
+    """
+    if here.newton_step[1] < STEP_TOLERANCE:
+        return 0.0
+    nudge = 1e-9 * here.scale
+    beside = point(objective, here.theta + nudge)
+    apart = beside.newton_step[0] + nudge - here.newton_step[0]
+    return float(np.sqrt(max(apart @ here.information @ apart, 0.0)))
 
 
 def _onward(here: Point, units: np.ndarray) -> np.ndarray:
