@@ -162,7 +162,10 @@ class Estimate:
         return "\n".join([*self._heading(), "", self._table().to_string(float_format="%.5g")])
 
     def to_datatree(self) -> xr.DataTree:
-        """ArviZ's container: the estimate as one draw, data, log-likelihoods, and the search."""
+        """ArviZ's container: the estimate as one draw, in the groups that `pm.find_MAP` writes.
+
+        Beside them stand our own: `estimates` on the natural scale, and `starts`.
+        """
         return xr.DataTree.from_dict(
             {
                 "posterior": self._one_draw(),
@@ -174,6 +177,8 @@ class Estimate:
                     {"outcome": ("row", np.asarray(self.problem.rows.observed))},
                     coords={"row": self.problem.rows.labels},
                 ),
+                "constant_data": self._constant_data(),
+                "fit": self._normal_approximation(),
                 "estimates": self._estimates(),
                 "starts": self._starts(),
             }
@@ -251,6 +256,38 @@ class Estimate:
             dims = tuple(f"{parameter.name}_dim_{axis}" for axis in range(len(parameter.shape)))
             variables[parameter.name] = (("chain", "draw", *dims), values)
         return xr.Dataset(variables, coords={"chain": [0], "draw": [0]})
+
+    def _constant_data(self) -> xr.Dataset:
+        """What the likelihood read, by the names of its `pm.Data`."""
+        read = zip(self.problem.graph.inputs, self.problem.rows.arrays, strict=True)
+        return xr.Dataset(
+            {
+                row.name: (
+                    tuple(
+                        "row" if axis == 0 and row.varies_by_row else f"{row.name}_dim_{axis}"
+                        for axis in range(array.ndim)
+                    ),
+                    array,
+                )
+                for row, array in read
+                if not row.constant
+            },
+            coords={"row": self.problem.rows.labels},
+        )
+
+    def _normal_approximation(self) -> xr.Dataset:
+        """theta and its covariance from the observed information, as `pm.find_MAP` stores them."""
+        labels, size = list(self.problem.theta_labels), self.k
+        covariance = np.full((size, size), np.nan)
+        if self.optimum.verdict.regular:
+            covariance = self._theta_covariance("observed")
+        return xr.Dataset(
+            {
+                "mean_vector": ("rows", self.theta),
+                "covariance_matrix": (("rows", "columns"), covariance),
+            },
+            coords={"rows": labels, "columns": labels},
+        )
 
     def _estimates(self) -> xr.Dataset:
         limits = self.conf_int()

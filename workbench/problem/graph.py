@@ -79,59 +79,53 @@ class Graph:
 def read_graph(model: pm.Model) -> Graph:
     """Read the model's likelihood, prior and transforms; raise ModelError where it has none."""
     refuse_what_has_no_likelihood(model)
-    free, values = model.free_RVs, [model.rvs_to_values[rv] for rv in model.free_RVs]
-    initial = _initial_point(model)
-    starts = [np.asarray(initial[value.name], dtype=float) for value in values]
-    theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
-    pieces = _cut(theta, [start.shape for start in starts])
-    from_theta = {
-        value: piece.astype(value.dtype) for value, piece in zip(values, pieces, strict=True)
-    }
-
-    terms, log_prior = _log_densities(model)
-    natural = model.replace_rvs_by_values(free)
-    tree = read_distribution(model.observed_RVs[0]) if len(model.observed_RVs) == 1 else None
-    leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
-    outputs = without_checks([_by_row(terms), log_prior, *natural, *leaves])
-    outputs = graph_replace(outputs, from_theta, strict=False)
-
-    seen = model.rvs_to_values[model.observed_RVs[0]]
-    observed = value_of(seen)
-    count = observed.shape[0] if observed.ndim else 1
-    outputs = _with_lengths_written_in(model, outputs)
-    inputs = _inputs(model, outputs, count)
-    outputs = graph_replace(
-        outputs, {old: new.variable for old, new in inputs.items()}, strict=False
-    )
-    rows = tuple(inputs.values())
-    pointwise, log_prior, naturals_out, leaves = (
-        outputs[0],
-        outputs[1],
-        outputs[2 : 2 + len(free)],
-        outputs[2 + len(free) :],
-    )
+    free, initial = model.free_RVs, _initial_point(model)
+    starts = [np.asarray(initial[model.rvs_to_values[rv].name], dtype=float) for rv in free]
     shapes = [tuple(int(s) for s in shape) for shape in _natural_shapes(model, initial)]
     naturals = pt.vector("natural", shape=(sum(int(np.prod(shape)) for shape in shapes),))
+    tree = read_distribution(model.observed_RVs[0]) if len(model.observed_RVs) == 1 else None
+    theta, (pointwise, log_prior, *others) = _of_theta(model, tree, starts)
+    seen = model.rvs_to_values[model.observed_RVs[0]]
+    observed = value_of(seen)
+    outputs = _with_lengths_written_in(model, [pointwise, log_prior, *others])
+    inputs = _inputs(model, outputs, observed.shape[0] if observed.ndim else 1)
+    replaced = {old: new.variable for old, new in inputs.items()}
+    pointwise, log_prior, *others = graph_replace(outputs, replaced, strict=False)
     return Graph(
         theta=theta,
         naturals=naturals,
-        inputs=rows,
+        inputs=tuple(inputs.values()),
         pointwise=pointwise,
         log_prior=log_prior,
-        natural=_flat(naturals_out),
+        natural=_flat(others[: len(free)]),
         unconstrained=_unconstrained(model, naturals, shapes),
-        distribution=tree.with_leaves(leaves) if tree else None,
+        distribution=tree.with_leaves(others[len(free) :]) if tree else None,
         parameters=tuple(
             _parameter(model, rv, shape, start.shape)
             for rv, shape, start in zip(free, shapes, starts, strict=True)
         ),
         latent=tuple(rv.name for rv in free if _depends_on_others(rv, free)),
         discrete=np.dtype(model.observed_RVs[0].dtype).kind in "iub",
-        single_precision=_single_precision(outputs[0]),
-        start=np.concatenate([start.ravel() for start in starts]) if starts else np.zeros(0),
+        single_precision=_single_precision(pointwise),
+        start=np.concatenate([start.ravel() for start in starts]),
         observed=observed,
         outcome=inputs[_uncast(seen)].name if _uncast(seen) in inputs else None,
     )
+
+
+def _of_theta(
+    model: pm.Model, tree: SymbolicDistribution | None, starts: Sequence[np.ndarray]
+) -> tuple[Variable, list[Variable]]:
+    """theta, and of it: the rows' terms, the log prior, natural values, and the leaves of `tree`."""
+    terms, log_prior = _log_densities(model)
+    natural = model.replace_rvs_by_values(model.free_RVs)
+    leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
+    outputs = without_checks([_by_row(terms), log_prior, *natural, *leaves])
+    theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
+    values = [model.rvs_to_values[rv] for rv in model.free_RVs]
+    pieces = zip(values, _cut(theta, [start.shape for start in starts]), strict=True)
+    from_theta = {value: piece.astype(value.dtype) for value, piece in pieces}
+    return theta, graph_replace(outputs, from_theta, strict=False)
 
 
 def _initial_point(model: pm.Model) -> dict[str, np.ndarray]:

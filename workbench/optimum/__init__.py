@@ -1,0 +1,24 @@
+"""Search for a minimum from several starts, then judge the best point that was found.
+
+Functions and arrays in, a verdict out. The objective is in nats (an NLL, or an NLL less a log
+prior), `theta` is flat and unconstrained, and distances are told in standard errors.
+"""
+
+from workbench.optimum.best import Optimum, find
+from workbench.optimum.points import Objective, Point, jittered, point
+from workbench.optimum.search import HANDOVER, Start
+from workbench.optimum.verdict import STEP_TOLERANCE, Status, Verdict
+
+__all__ = [
+    "HANDOVER",
+    "STEP_TOLERANCE",
+    "Objective",
+    "Optimum",
+    "Point",
+    "Start",
+    "Status",
+    "Verdict",
+    "find",
+    "jittered",
+    "point",
+]

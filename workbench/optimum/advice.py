@@ -1,0 +1,64 @@
+"""What a verdict says: the advice, with the parameters concerned."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+NAMED = 4  # parameters spelled out in a direction
+
+
+def _spelled(direction: np.ndarray, labels: Sequence[str]) -> str:
+    """The direction's main parameters with signed shares, each in its own unit."""
+    share = direction / np.linalg.norm(direction)
+    order = np.argsort(-np.abs(share))
+    main = [index for index in order if abs(share[index]) > 0.05]
+    said = " ".join(
+        f"{'+' if share[i] > 0 else '-'}{abs(share[i]):.2f} {labels[i]}" for i in main[:NAMED]
+    )
+    return said + (" ..." if len(main) > NAMED else "")
+
+
+def saddle(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"The objective bends down along {_spelled(direction, labels)}, and the search came to no "
+        "end there. Give the parameters another initval."
+    )
+
+
+def not_reached(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"Better points lie along {_spelled(direction, labels)}, and the search did not come to "
+        "an end there. Give the parameters another initval, or rescale the columns."
+    )
+
+
+def short_of_it(step: float) -> str:
+    return (
+        f"The search stopped {step:.2g} standard errors short of the minimum it was heading for. "
+        "Give the parameters another initval, or rescale the columns."
+    )
+
+
+def not_finite(value: float) -> str:
+    if np.isfinite(value):
+        return "The derivatives are not finite here, so no search can go on and no error be given."
+    return (
+        f"The objective is {value} at every start. Look for a row that is impossible under "
+        "the model, or give the parameters an initval within its support."
+    )
+
+
+def not_identified(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"The likelihood does not change along {_spelled(direction, labels)}: these parameters are "
+        "not told apart by the data. Drop a column that the others repeat, or use MAP with an "
+        "informative prior."
+    )
+
+
+def running_away(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"The likelihood keeps growing as the parameters move along {_spelled(direction, labels)}: "
+        "it has no maximum there (separated outcomes, an empty cell, or a parameter whose limit "
+        "is a simpler model). Use the simpler model, or MAP with an informative prior."
+    )

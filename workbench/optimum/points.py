@@ -1,0 +1,85 @@
+"""The objective at a point, with exact derivatives, and the units in which moves are told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+# Eigenvalues of a correlation-scaled information below this share of the largest are rounding.
+ROUNDING = 1e-12
+
+
+class Objective(Protocol):
+    """A function to be minimised, with its exact derivatives."""
+
+    def values(self, thetas: np.ndarray) -> np.ndarray: ...
+
+    def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]: ...
+
+
+@dataclass(frozen=True)
+class Point:
+    """The objective at theta, in nats, with its gradient (k,) and its Hessian (k, k)."""
+
+    theta: np.ndarray
+    value: float
+    gradient: np.ndarray
+    information: np.ndarray
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether a search can go on from here."""
+        known = (self.value, self.gradient, self.information)
+        return all(bool(np.isfinite(one).all()) for one in known)
+
+    @cached_property
+    def scale(self) -> np.ndarray:
+        """One standard error of each parameter, the others held; 1 where there is no curvature."""
+        diagonal = np.diag(self.information)
+        return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+
+    @cached_property
+    def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
+        """Eigenvalues and vectors of the information scaled to a unit diagonal: free of units."""
+        values, vectors = np.linalg.eigh(self.scale[:, None] * self.information * self.scale)
+        return values, vectors
+
+    @cached_property
+    def newton_step(self) -> tuple[np.ndarray, float]:
+        """The Newton step and its length in standard errors; infinite where there is none."""
+        nowhere = np.zeros_like(self.theta), np.inf
+        if not self.finite:
+            return nowhere
+        values, vectors = self.spectrum
+        largest = np.abs(values).max(initial=0.0)
+        kept = values > ROUNDING * largest
+        if (values < -ROUNDING * largest).any() or not kept.any():
+            return nowhere
+        along = np.where(kept, vectors.T @ (self.scale * self.gradient), 0.0)
+        divisor = np.where(kept, values, 1.0)
+        step = -self.scale * (vectors @ (along / divisor))
+        return step, float(np.sqrt(np.sum(along**2 / divisor)))
+
+
+def point(objective: Objective, theta: np.ndarray) -> Point:
+    """The objective and its derivatives at theta."""
+    return Point(theta, *objective.derivatives(theta))
+
+
+def units_of(starts: Sequence[Point], rows: float) -> np.ndarray:
+    """The standard error that one row would leave of each coordinate; 1 where none tells.
+
+    At the start that knows most of the coordinate: at another its curvature may be lost.
+    """
+    diagonals = [np.diag(start.information) for start in starts if start.finite]
+    highest = np.max(diagonals, axis=0) if diagonals else np.zeros(len(starts[0].theta))
+    return np.where(highest > 0, np.sqrt(rows / np.where(highest > 0, highest, 1.0)), 1.0)
+
+
+def jittered(here: Point, rows: float, rng: np.random.Generator) -> np.ndarray:
+    """theta moved by about one standard error of a single row in each coordinate."""
+    reach = units_of([here], rows)
+    away: np.ndarray = 0.5 * np.minimum(reach, 1.0) * rng.standard_normal(len(here.theta))
+    return np.asarray(here.theta + away)

@@ -1,0 +1,114 @@
+"""Searches: downhill from a start until little is left to go, then to the last digits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+
+from workbench.optimum.points import Objective, Point, point
+
+# Where the trust region hands over to plain Newton steps, which from there leave at most a third
+# of what was left, or are not those of a minimum.
+HANDOVER = 0.1  # standard errors
+QUADRATIC = 1 / 3
+ITERATIONS = 200
+FIRST_RADIUS = 1.0  # standard errors that one row would leave
+ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
+POLISH_STEPS = 20
+# Standard errors left at which there is nothing to gain, and from which Newton steps get there.
+ARRIVED, NEAR = 1e-8, 1e-6
+
+
+@dataclass(frozen=True)
+class Start:
+    """One search: where it began, where it stopped, and the objective on the way, in nats."""
+
+    name: str
+    begin: Point
+    end: Point
+    values: tuple[float, ...]
+
+    @property
+    def value(self) -> float:
+        return self.end.value
+
+
+def search(
+    objective: Objective, name: str, begin: Point, rows: float, handover: float = HANDOVER
+) -> Start:
+    """A trust-region Newton search in scaled parameters (Conn, Gould and Toint 2000, ch. 7).
+
+    A trial point where the value or a derivative is not finite counts as infinitely bad, so the
+    step is shortened rather than fatal. The last `handover` standard errors are left to go.
+    """
+    here, radius, values = begin, FIRST_RADIUS * np.sqrt(rows), [begin.value]
+    if not begin.finite:
+        return Start(name, begin, begin, (begin.value,))
+    scale = begin.scale
+    for _ in range(ITERATIONS):
+        if here.newton_step[1] < handover or radius < np.finfo(float).eps:
+            break
+        curvature, axes = np.linalg.eigh(scale[:, None] * here.information * scale)
+        slope = axes.T @ (scale * here.gradient)
+        move = _within(curvature, slope, radius)
+        predicted = -(slope @ move + 0.5 * curvature @ move**2)
+        trial = point(objective, here.theta + scale * (axes @ move))
+        gain = (here.value - trial.value) / predicted if trial.finite and predicted > 0 else -1.0
+        if gain < 0.25:
+            radius = 0.25 * float(np.linalg.norm(move))
+        elif gain > 0.75:
+            radius = max(radius, 2.0 * float(np.linalg.norm(move)))
+        if gain > ENOUGH:
+            here = trial
+            values.append(here.value)
+    return Start(name, begin, here, tuple(values))
+
+
+def finished(objective: Objective, best: Start, rows: float) -> Point:
+    """The end of the best search to the last digits, by Newton steps of quadratic convergence.
+
+    Where they would converge slowly a parameter is on its way to infinity, and following it would
+    end in the rounding of absurd densities; off a bent ridge they fall, and the search goes on.
+    """
+    here, searched = best.end, False
+    for _ in range(POLISH_STEPS):
+        step, left = here.newton_step
+        if left < ARRIVED:
+            break
+        slack = np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0)
+        trial = point(objective, here.theta + step) if np.isfinite(left) else here
+        lower = trial.finite and trial.value <= here.value + slack
+        if lower and trial.newton_step[1] < QUADRATIC * left:
+            here = trial
+        elif searched or (lower and trial.newton_step[1] < left):
+            break
+        else:
+            here = search(objective, best.name, here, rows, NEAR).end
+            searched = True
+    return here
+
+
+def _within(curvature: np.ndarray, slope: np.ndarray, radius: float) -> np.ndarray:
+    """The minimum of a quadratic model within a ball, in the eigenvectors' coordinates.
+
+    The curvatures are shifted by the least amount that makes them positive and keeps the move
+    inside (More and Sorensen 1983); `excess` is what is added once the lowest stands at zero.
+    """
+    if curvature[0] > 0 and np.linalg.norm(slope / curvature) <= radius:
+        return np.asarray(-slope / curvature)
+    lifted = curvature + max(0.0, -curvature[0])
+
+    def move(excess: float) -> np.ndarray:
+        return np.asarray(-slope / (lifted + excess))
+
+    highest = 1.01 * np.linalg.norm(slope) / radius + np.finfo(float).tiny
+    lowest = 1e-12 * highest
+    if np.linalg.norm(move(lowest)) < radius:  # a saddle without slope: go down along its axis
+        inside = move(lowest)
+        inside[0] = np.copysign(np.sqrt(radius**2 - np.sum(inside[1:] ** 2)), -slope[0])
+        return inside
+
+    def outside(excess: float) -> float:
+        return 1 / radius - 1 / float(np.linalg.norm(move(excess)))
+
+    return move(brentq(outside, lowest, highest, xtol=lowest, rtol=1e-3))
