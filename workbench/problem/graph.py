@@ -116,7 +116,7 @@ def read_graph(model: pm.Model) -> Graph:
 def _of_theta(
     model: pm.Model, tree: SymbolicDistribution | None, starts: Sequence[np.ndarray]
 ) -> tuple[Variable, list[Variable]]:
-    """theta, and of it: the rows' terms, the log prior, natural values, and the leaves of `tree`."""
+    """theta, and of it the rows' terms, the log prior, natural values, and the leaves of `tree`."""
     terms, log_prior = _log_densities(model)
     natural = model.replace_rvs_by_values(model.free_RVs)
     leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
