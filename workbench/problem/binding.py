@@ -23,8 +23,8 @@ from workbench.problem.rows import (
     roles,
     rows_are_independent,
     rows_by_name,
-    stays_the_same,
     taken_rows,
+    unchanged,
 )
 
 Declaration = Callable[[xr.Dataset], pm.Model]
@@ -268,8 +268,7 @@ def _bound_together(
     moved = [
         f"'{row.name}'"
         for row, array in zip(graph.inputs, rows.arrays, strict=True)
-        if row.name not in half
-        or not stays_the_same([array], [half[row.name]], [row.varies_by_row], kept)
+        if row.name not in half or not unchanged(array, half[row.name], row.varies_by_row, kept)
     ]
     return ", ".join(moved)
 

@@ -1,6 +1,6 @@
 """The rows that a problem stands on: taken from the data, refused where they cannot be used."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ INT32 = np.iinfo(np.int32)
 # Two evaluations of one row's term on arrays that differ elsewhere: the same operations in
 # another order at most, so a few units in the last place.
 SAME_TERM = 1e-9  # relative
+# What PyTensor raises when arrays of another length do not fit what is written in.
+FEWER_ROWS = (AssertionError, IndexError, TypeError, ValueError)
 PROBED = 20  # rows among which dependence would show: neighbours, or rows of one group
 
 
@@ -153,10 +155,6 @@ def rows_are_independent(graph: Graph, rows: Rows, name: str) -> bool:
     return all(_same(terms, together, few, places) for places in _others(len(few)))
 
 
-# What PyTensor raises when arrays of another length do not fit what is written in.
-FEWER_ROWS = (AssertionError, IndexError, TypeError, ValueError)
-
-
 def _others(count: int) -> list[np.ndarray]:
     """Rows by place: the first half alone, every other one, and each end in the other's place."""
     every = np.arange(count)
@@ -178,11 +176,7 @@ def _same(terms: Any, together: np.ndarray, few: np.ndarray, places: np.ndarray)
     )
 
 
-def stays_the_same(
-    full: Sequence[np.ndarray], part: Sequence[np.ndarray], by_row: Sequence[bool], kept: int
-) -> bool:
-    """Whether arrays made of the first `kept` rows alone are those rows of the full arrays."""
-    return all(
-        np.array_equal(one[:kept] if varies else one, other, equal_nan=one.dtype.kind == "f")
-        for one, other, varies in zip(full, part, by_row, strict=True)
-    )
+def unchanged(full: np.ndarray, part: np.ndarray, varies_by_row: bool, kept: int) -> bool:
+    """Whether an array made of the first `kept` rows alone is those rows of the full one."""
+    expected = full[:kept] if varies_by_row else full
+    return np.array_equal(expected, part, equal_nan=full.dtype.kind == "f")
