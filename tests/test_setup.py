@@ -39,7 +39,9 @@ esac
 
 
 # Not shell: dash can lose an interrupt that comes while it starts a command.
-INSTALL = """import os, sys, time
+# SIGINT ends it at once: as an exception it can be lost in the closing of a file.
+INSTALL = """import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 print('chatter of the installer', flush=True)
 print(sys.argv[2], file=open(sys.argv[1], 'a'), flush=True)
 time.sleep(float(os.environ.get('STUB_SECONDS', 0)))
