@@ -35,6 +35,17 @@ class _Objective:
     problem: Problem
     prior: float
 
+    @property
+    def longest(self) -> np.ndarray:
+        """A factor e on a transformed scale, no limit on the others."""
+        return np.array(
+            [
+                np.inf if parameter.labels == parameter.theta_labels else 1.0
+                for parameter in self.problem.parameters
+                for _ in parameter.theta_labels
+            ]
+        )
+
     def values(self, thetas: np.ndarray) -> np.ndarray:
         return self.problem.values(thetas, self.prior)
 

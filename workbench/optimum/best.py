@@ -34,7 +34,7 @@ def find(
     rows
         How many rows the objective adds up; they make the unit of each coordinate.
     """
-    units = units_of(list(starts.values()), rows)
+    units = np.minimum(units_of(list(starts.values()), rows), objective.longest)
     found = {name: search(objective, name, begin, rows) for name, begin in starts.items()}
     for _ in range(RESTARTS):
         best = min(found.values(), key=lambda start: np.nan_to_num(start.value, nan=np.inf))

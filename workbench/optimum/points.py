@@ -12,7 +12,14 @@ ROUNDING = 1e-12
 
 
 class Objective(Protocol):
-    """A function to be minimised, with its exact derivatives."""
+    """A function to be minimised, with its exact derivatives.
+
+    `longest` is what one step may move each coordinate at most: a logarithm by little, or the
+    search ends where log densities are rounding; infinite where the data alone give the unit.
+    """
+
+    @property
+    def longest(self) -> np.ndarray | float: ...
 
     def values(self, thetas: np.ndarray) -> np.ndarray: ...
 

@@ -51,6 +51,7 @@ def search(
         curvature, axes = np.linalg.eigh(scale[:, None] * here.information * scale)
         slope = axes.T @ (scale * here.gradient)
         move = _within(curvature, slope, radius)
+        move /= max(1.0, float(np.max(np.abs(scale * (axes @ move)) / objective.longest)))
         predicted = -(slope @ move + 0.5 * curvature @ move**2)
         trial = point(objective, here.theta + scale * (axes @ move))
         gain = (here.value - trial.value) / predicted if trial.finite and predicted > 0 else -1.0
