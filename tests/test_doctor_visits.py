@@ -93,8 +93,12 @@ def test_the_script_and_the_study_find_the_same(script):
     assert [c.name for c in found.ranking.contenders] == list(script.evaluations)
     for contender in found.ranking.contenders:
         evaluation = script.evaluations[contender.name]
-        assert contender.cross_entropy.value == evaluation.cross_entropy.value
-        assert contender.cross_entropy.se == evaluation.cross_entropy.se
+        # Their jittered starts differ: the same optimum to a millionth of a standard error, by
+        # which a mean over other rows than were fitted moves in the first order.
+        assert contender.cross_entropy.value == pytest.approx(
+            evaluation.cross_entropy.value, rel=1e-7
+        )
+        assert contender.cross_entropy.se == pytest.approx(evaluation.cross_entropy.se, rel=1e-6)
     assert all(check.outcome == "pass" for fit in found.fits for check in fit.checks)
     assert found.ranking.rows_hash == script.evaluations["Poisson"].rows_hash
 

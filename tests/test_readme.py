@@ -52,7 +52,7 @@ def test_the_python_example_runs(checkout):
 def test_every_command_runs(checkout):
     # The wrapper has its own tests; here it stands for the package it starts.
     for line in commands():
-        arguments = shlex.split(line.replace("./wb", f"{sys.executable} -P -m workbench", 1))
+        arguments = [sys.executable, "-P", "-m", "workbench", *shlex.split(line)[1:]]
         done = run(arguments, checkout)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
     assert (checkout / "reports/doctor-visits/out/index.html").stat().st_size < 2_000_000
