@@ -5,9 +5,9 @@ prior), `theta` is flat and unconstrained, and distances are told in standard er
 """
 
 from workbench.optimum.best import Optimum, find
-from workbench.optimum.points import Objective, Point, jittered, point
+from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, jittered, point
 from workbench.optimum.search import HANDOVER, Start
-from workbench.optimum.verdict import STEP_TOLERANCE, Status, Verdict
+from workbench.optimum.verdict import Status, Verdict
 
 __all__ = [
     "HANDOVER",

@@ -7,6 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
+# Standard errors left to go at a minimum: a millionth is far below anything a table shows.
+STEP_TOLERANCE = 1e-6
 # Eigenvalues of a correlation-scaled information below this share of the largest are rounding.
 ROUNDING = 1e-12
 

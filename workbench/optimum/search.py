@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from workbench.optimum.points import Objective, Point, point
+from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point
 
 # Where the trust region hands over to plain Newton steps, which from there leave at most a third
 # of what was left, or are not those of a minimum.
@@ -15,8 +15,7 @@ ITERATIONS = 200
 FIRST_RADIUS = 1.0  # standard errors that one row would leave
 ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
 POLISH_STEPS = 20
-# Standard errors left at which there is nothing to gain, and from which Newton steps get there.
-ARRIVED, NEAR = 1e-8, 1e-6
+ARRIVED = 1e-2 * STEP_TOLERANCE  # where another step would change nothing
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
         elif searched or (lower and trial.newton_step[1] < left):
             break
         else:
-            here = search(objective, best.name, here, rows, NEAR).end
+            here = search(objective, best.name, here, rows, STEP_TOLERANCE).end
             searched = True
     return here
 

@@ -7,10 +7,8 @@ from enum import StrEnum
 import numpy as np
 
 from workbench.optimum import advice
-from workbench.optimum.points import ROUNDING, Objective, Point, point
+from workbench.optimum.points import ROUNDING, STEP_TOLERANCE, Objective, Point, point
 
-# Standard errors left to go at a minimum: a millionth is far below anything a table shows.
-STEP_TOLERANCE = 1e-6
 # What rounding of the gradient may leave of it: on extreme counts its terms cancel.
 MOST_ROUNDING = 1e-3  # standard errors
 # A parabola rises by half a nat one standard error away. A side that rises by less than a

@@ -38,7 +38,6 @@ class Engine:
         ways: dict[str, tuple[Function, Function]] = {
             "values": (self._values, np.asarray),
             "value_and_gradient": (jax.value_and_grad(self._objective), _pair),
-            "hessian": (self._hessian, np.asarray),
             "derivatives": (self._derivatives, _triple),
             "pointwise": (self._rows, np.asarray),
             "scores": (jax.jacfwd(self._rows), np.asarray),
@@ -112,9 +111,6 @@ class Engine:
     def _values(self, thetas: Any, *arguments: Any) -> Any:
         """The objective at each theta, one after the other."""
         return jax.lax.map(lambda theta: self._objective(theta, *arguments), thetas)
-
-    def _hessian(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
-        return self._derivatives(theta, prior, weights, *arrays)[2]
 
     def _derivatives(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
         """The objective, its gradient and its Hessian, the rows block by block."""
