@@ -74,7 +74,7 @@ def count_findings(
             contenders=tuple(_contender(name, ordered[0], competitor, losses, groups)
                              for name in ordered),
             unranked={"Unidentified": "its optimum is not regular: not identified"},
-            limit=information.simultaneous_z(max(len(names) - 1, 1)), level=0.95,
+            limit=information.simultaneous_z(max(len(names) - 1, 1)), level=0.95, smallest=4.0,
             reference=names[-1], competitor=competitor, rows=rows, rows_hash="f" * 64,
             flags=(f"a flag about {NASTY}",)),
         provenance=Provenance(command="wb run study.toml", created="2026-11-23T15:00:00+00:00",

@@ -181,6 +181,7 @@ class Ranking(Value):
     contenders: tuple[Contender, ...]
     unranked: dict[str, str]  # name -> why
     limit: float  # standard errors
+    smallest: float  # nats over all rows: less separates nothing
     level: float
     reference: str
     competitor: str | None  # lowest training NLL, so chosen before the held-out rows were seen

@@ -11,7 +11,7 @@ import xarray as xr
 from workbench import findings as found
 from workbench import information
 from workbench.agreement import Checks
-from workbench.comparison import Comparison
+from workbench.comparison import SMALL_TOTAL, Comparison
 from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
 from workbench.findings import Quantity
@@ -230,6 +230,7 @@ def ranking_found(comparison: Comparison, unranked: dict[str, str]) -> found.Ran
         contenders=tuple(contenders),
         unranked=unranked,
         limit=comparison.limit,
+        smallest=SMALL_TOTAL,
         level=comparison.level,
         reference=comparison.reference,
         competitor=comparison.competitor,

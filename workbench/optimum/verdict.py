@@ -14,6 +14,8 @@ MOST_ROUNDING = 1e-3  # standard errors
 # A parabola rises by half a nat one standard error away. A side that rises by less than a
 # ten-thousandth of what the parabola would is flat.
 FLAT_SHARE = 2e-4
+# One that rises by this share is healthy without a closer look: a skewed minimum still does.
+HEALTHY_SHARE = 0.05
 # Nats that count: less is not worth another search, and over a distance where the parabola itself
 # would not rise by this much the data determine nothing.
 COUNTS = 1e-3
@@ -33,6 +35,15 @@ class Status(StrEnum):
     NOT_IDENTIFIED = "not identified"
     RUNNING_AWAY = "running away"
     NOT_FINITE = "not finite"
+
+
+# What one direction says outweighs what another does, in this order.
+WORST = {
+    status: rank
+    for rank, status in enumerate(
+        (Status.NOT_STATIONARY, Status.RUNNING_AWAY, Status.NOT_IDENTIFIED, Status.MINIMUM)
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -67,33 +78,18 @@ def judge(
     if not here.finite:
         unknown = np.full(len(here.theta), np.nan)
         return Verdict(Status.NOT_FINITE, advice.not_finite(here.value), np.nan, unknown), None
-    theta, value, step = here.theta, here.value, here.newton_step[1]
-    correlated, eigenvectors = here.spectrum
-    curvatures, directions = np.linalg.eigh(units[:, None] * here.information * units)
-    healthy = _healthy(objective, here, curvatures, units[:, None] * directions)
-    probes = [
-        (direction, _probed(objective, theta, value, units * direction, curvature))
-        for curvature, direction in zip(curvatures[~healthy], directions.T[~healthy], strict=True)
+    step, (correlated, eigenvectors) = here.newton_step[1], here.spectrum
+    told = [
+        (*probe.verdict(direction, labels), probe.better)
+        for direction, probe in _probes(objective, here, units)
     ]
-    if not healthy.all() or not step < STEP_TOLERANCE:
-        # The way the search was going; rounding may pass for curvature where there is none.
-        for direction in (_onward(here, units), directions[:, 0]):
-            error = _error(
-                float(direction @ (units[:, None] * here.information * units) @ direction)
-            )
-            found = _followed(objective, theta, value, units * direction, error)
-            probes.append((direction, found))
-    told = [(*probe.verdict(direction, labels), probe.better) for direction, probe in probes]
-    order = [Status.NOT_STATIONARY, Status.RUNNING_AWAY, Status.NOT_IDENTIFIED, Status.MINIMUM]
-    sure = (Status.MINIMUM, "", None)
-    status, words, better = min([*told, sure], key=lambda one: order.index(one[0]))
+    status, words, better = min([*told, (Status.MINIMUM, "", None)], key=lambda one: WORST[one[0]])
     largest = np.abs(correlated).max(initial=0.0)
     if status in (Status.MINIMUM, Status.NOT_IDENTIFIED) and correlated[0] < -BENT * largest:
         status, words = Status.NOT_STATIONARY, advice.saddle(eigenvectors[:, 0], labels)
     if status is Status.MINIMUM and correlated[0] < ROUNDING * largest:
         status, words = Status.NOT_IDENTIFIED, advice.not_identified(eigenvectors[:, 0], labels)
-    left_to_go = step >= max(STEP_TOLERANCE, min(10 * _rounding(objective, here), MOST_ROUNDING))
-    if status is Status.MINIMUM and left_to_go:
+    if status is Status.MINIMUM and step >= max(STEP_TOLERANCE, _rounding(objective, here)):
         status, words = Status.NOT_STATIONARY, advice.short_of_it(step)
     return Verdict(status, words, step, correlated), better
 
@@ -118,6 +114,27 @@ class _Probe:
         return Status.MINIMUM, ""
 
 
+def _probes(
+    objective: Objective, here: Point, units: np.ndarray
+) -> list[tuple[np.ndarray, _Probe]]:
+    """Directions, of length 1 in `units`, that may not be those of a minimum, and what is there."""
+    information = units[:, None] * here.information * units
+    curvatures, directions = np.linalg.eigh(information)
+    healthy = _healthy(objective, here, curvatures, units[:, None] * directions)
+    probes = [
+        (direction, _probed(objective, here.theta, here.value, units * direction, curvature))
+        for curvature, direction in zip(curvatures[~healthy], directions.T[~healthy], strict=True)
+    ]
+    if healthy.all() and here.newton_step[1] < STEP_TOLERANCE:
+        return probes
+    # The way the search was going; rounding may pass for curvature where there is none.
+    for direction in (_onward(here, units), directions[:, 0]):
+        error = _error(float(direction @ information @ direction))
+        found = _followed(objective, here.theta, here.value, units * direction, error)
+        probes.append((direction, found))
+    return probes
+
+
 def _healthy(
     objective: Objective, here: Point, curvatures: np.ndarray, directions: np.ndarray
 ) -> np.ndarray:
@@ -128,7 +145,7 @@ def _healthy(
     rises = objective.values(np.vstack([(here.theta + sign * moves.T) for sign in (1, -1)]))
     expected = 0.5 * (reach / errors) ** 2
     lower = np.minimum(*np.split(rises - here.value, 2))
-    return np.asarray((lower > 0.05 * expected) & (expected > 10 * COUNTS))
+    return np.asarray((lower > HEALTHY_SHARE * expected) & (expected > 10 * COUNTS))
 
 
 def _probed(
@@ -193,16 +210,16 @@ def _rise(
 
 
 def _rounding(objective: Objective, here: Point) -> float:
-    """By how many standard errors the point to which Newton steps lead depends on the last digits.
+    """How many standard errors rounding may leave, by where the last digits send a Newton step.
 
-    Two points that differ by nothing that counts should lead to the same one.
+    Two points that differ by nothing that counts should be sent to the same one: ten times by how
+    much they are not, and `MOST_ROUNDING` at most.
     """
-    if here.newton_step[1] < STEP_TOLERANCE:
-        return 0.0
     nudge = 1e-9 * here.scale
     beside = point(objective, here.theta + nudge)
     apart = beside.newton_step[0] + nudge - here.newton_step[0]
-    return float(np.sqrt(max(apart @ here.information @ apart, 0.0)))
+    error = float(np.sqrt(max(apart @ here.information @ apart, 0.0)))
+    return min(10 * error, MOST_ROUNDING)
 
 
 def _onward(here: Point, units: np.ndarray) -> np.ndarray:

@@ -67,7 +67,8 @@ def separation_rule(ranking: Ranking) -> str:
     at_once = f" for {rivals} rivals at once" if rivals > 1 else ""
     return (
         f"Separated means that the paired difference exceeds {ranking.limit:.2f} of its standard "
-        f"errors: the {percent(ranking.level)} limit{at_once}."
+        f"errors, the {percent(ranking.level)} limit{at_once}, and is worth "
+        f"{number(ranking.smallest, 1)} nats or more over all rows."
     )
 
 
