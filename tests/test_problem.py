@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from functools import partial
 
 import numpy as np
 import pymc as pm
@@ -9,12 +10,13 @@ import pytensor
 import pytest
 import xarray as xr
 from pytensor.compile.mode import Mode
-from scipy import stats
+from scipy import special, stats
 
 import workbench as wb
 from models import counts
 from tests import declarations
 from tests.declarations import dataset
+from workbench.problem import lowerings
 
 # PyMC's own rewrites (FAST_COMPILE would lose digits), run as Python: quick to build.
 STABLE = Mode(linker="py", optimizer="fast_run")
@@ -415,15 +417,24 @@ def test_data_without_a_row_coordinate_count_from_zero():
     np.testing.assert_array_equal(wb.bind(declared, data).rows.labels, np.arange(4))
 
 
-def test_trigamma_is_scipys():
-    from scipy.special import polygamma
+@pytest.mark.parametrize(
+    ("ours", "scipys"),
+    [
+        (lowerings._gammaln, special.gammaln),
+        (lowerings._digamma, special.digamma),
+        (lowerings._trigamma, partial(special.polygamma, 1)),
+    ],
+    ids=["log gamma", "digamma", "trigamma"],
+)
+def test_gamma_functions_are_scipys(ours, scipys):
+    x = np.concatenate([np.geomspace(1e-100, 1e100, 2001), np.linspace(0.5, 12.0, 2001)])
+    # Terms of about 13 cancel, or some twenty operations are each rounded once.
+    np.testing.assert_allclose(np.asarray(ours(x)), scipys(x), rtol=8e-15, atol=8e-15)
+    assert np.isnan(ours(np.array([-0.5]))).all()
 
-    from workbench.problem.lowerings import _trigamma
 
-    x = np.geomspace(1e-6, 1e12, 4001)
-    # Some ten additions and a polynomial of degree eight, each rounded once.
-    np.testing.assert_allclose(np.asarray(_trigamma(x)), polygamma(1, x), rtol=5e-15)
-    assert np.isnan(_trigamma(np.array([-0.5]))).all()
+def test_log_gamma_of_zero_is_infinite():
+    assert lowerings._gammaln(np.array(0.0)) == np.inf
 
 
 def test_a_definition_that_standardises_inside_does_not_move():

@@ -118,14 +118,10 @@ class Estimate:
 
         Raises ModelError where the verdict is not a minimum, with the reason.
         """
-        kind = kind or self.covariance_kind
         if not self.optimum.verdict.regular:
             raise ModelError(f"no covariance: {self.status}. {self.optimum.verdict.advice}")
-        covariance = uncertainty.mapped(
-            self._theta_covariance(kind), self.problem.natural_jacobian(self.theta)
-        )
         labels = list(self.problem.labels)
-        return pd.DataFrame(covariance, index=labels, columns=labels)
+        return pd.DataFrame(self._covariance(kind), index=labels, columns=labels)
 
     def standard_errors(self, kind: str | None = None) -> pd.Series:
         """Square roots of the covariance's diagonal; NaN without a regular minimum."""
@@ -133,8 +129,8 @@ class Estimate:
             return self.params * np.nan
         if (kind or self.covariance_kind) == "cluster" and self._few_groups:
             return self.params * np.nan
-        covariance = self.cov_params(kind)
-        return pd.Series(np.sqrt(np.diag(covariance)), index=covariance.index)
+        variances = np.diag(self._covariance(kind))
+        return pd.Series(np.sqrt(variances), index=list(self.problem.labels))
 
     @cached_property
     def bse(self) -> pd.Series:
@@ -217,6 +213,11 @@ class Estimate:
 
     def _products(self, groups: np.ndarray | None) -> np.ndarray:
         return uncertainty.score_products(self._scores, self.problem.rows.weights, groups)
+
+    def _covariance(self, kind: str | None) -> np.ndarray:
+        """Of the natural values."""
+        covariance = self._theta_covariance(kind or self.covariance_kind)
+        return uncertainty.mapped(covariance, self.problem.natural_jacobian(self.theta))
 
     def _theta_covariance(self, kind: str) -> np.ndarray:
         information = self.optimum.information

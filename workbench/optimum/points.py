@@ -6,11 +6,14 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+from scipy.linalg import lapack
 
 # Standard errors left to go at a minimum: a millionth is far below anything a table shows.
 STEP_TOLERANCE = 1e-6
 # Eigenvalues of a correlation-scaled information below this share of the largest are rounding.
 ROUNDING = 1e-12
+# Reciprocal condition numbers above this leave no eigenvalue near rounding.
+SOUND = 1e-9
 
 
 class Objective(Protocol):
@@ -50,10 +53,28 @@ class Point:
         return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
 
     @cached_property
+    def scaled(self) -> np.ndarray:
+        """The information of parameters in units of `scale`: free of the columns' units."""
+        return self.scale[:, None] * self.information * self.scale
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        """The gradient by parameters in units of `scale`."""
+        return self.scale * self.gradient
+
+    @cached_property
     def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
-        """Eigenvalues and vectors of the information scaled to a unit diagonal: free of units."""
-        values, vectors = np.linalg.eigh(self.scale[:, None] * self.information * self.scale)
+        """Eigenvalues, ascending, and eigenvectors of `scaled`."""
+        values, vectors = np.linalg.eigh(self.scaled)
         return values, vectors
+
+    @cached_property
+    def definite_step(self) -> np.ndarray | None:
+        """The Newton step in units of `scale`; None unless `scaled` is well positive definite."""
+        factor, failed = lapack.dpotrf(self.scaled)
+        if failed or lapack.dpocon(factor, np.abs(self.scaled).sum(axis=0).max())[0] < SOUND:
+            return None
+        return np.asarray(-lapack.dpotrs(factor, self.slope)[0])
 
     @cached_property
     def newton_step(self) -> tuple[np.ndarray, float]:
@@ -61,12 +82,15 @@ class Point:
         nowhere = np.zeros_like(self.theta), np.inf
         if not self.finite:
             return nowhere
+        if self.definite_step is not None:
+            squared = max(float(-self.slope @ self.definite_step), 0.0)
+            return self.scale * self.definite_step, float(np.sqrt(squared))
         values, vectors = self.spectrum
         largest = np.abs(values).max(initial=0.0)
         kept = values > ROUNDING * largest
         if (values < -ROUNDING * largest).any() or not kept.any():
             return nowhere
-        along = np.where(kept, vectors.T @ (self.scale * self.gradient), 0.0)
+        along = np.where(kept, vectors.T @ self.slope, 0.0)
         divisor = np.where(kept, values, 1.0)
         step = -self.scale * (vectors @ (along / divisor))
         return step, float(np.sqrt(np.sum(along**2 / divisor)))

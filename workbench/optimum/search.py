@@ -43,16 +43,13 @@ def search(
     here, radius, values = begin, FIRST_RADIUS * np.sqrt(rows), [begin.value]
     if not begin.finite:
         return Start(name, begin, begin, (begin.value,))
-    scale = begin.scale
     for _ in range(ITERATIONS):
         if here.newton_step[1] < handover or radius < np.finfo(float).eps:
             break
-        curvature, axes = np.linalg.eigh(scale[:, None] * here.information * scale)
-        slope = axes.T @ (scale * here.gradient)
-        move = _within(curvature, slope, radius)
-        move /= max(1.0, float(np.max(np.abs(scale * (axes @ move)) / objective.longest)))
-        predicted = -(slope @ move + 0.5 * curvature @ move**2)
-        trial = point(objective, here.theta + scale * (axes @ move))
+        move = _within(here, radius)
+        move /= max(1.0, float(np.max(np.abs(here.scale * move) / objective.longest)))
+        predicted = -(here.slope @ move + 0.5 * move @ here.scaled @ move)
+        trial = point(objective, here.theta + here.scale * move)
         gain = (here.value - trial.value) / predicted if trial.finite and predicted > 0 else -1.0
         if gain < 0.25:
             radius = 0.25 * float(np.linalg.norm(move))
@@ -88,14 +85,19 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
     return here
 
 
-def _within(curvature: np.ndarray, slope: np.ndarray, radius: float) -> np.ndarray:
-    """The minimum of a quadratic model within a ball, in the eigenvectors' coordinates.
+def _within(here: Point, radius: float) -> np.ndarray:
+    """The minimum of the quadratic model within a ball, in units of `scale`.
 
     The curvatures are shifted by the least amount that makes them positive and keeps the move
     inside (More and Sorensen 1983); `excess` is what is added once the lowest stands at zero.
     """
+    newton = here.definite_step
+    if newton is not None and np.linalg.norm(newton) <= radius:
+        return newton.copy()
+    curvature, axes = here.spectrum
+    slope = axes.T @ here.slope
     if curvature[0] > 0 and np.linalg.norm(slope / curvature) <= radius:
-        return np.asarray(-slope / curvature)
+        return np.asarray(-axes @ (slope / curvature))
     lifted = curvature + max(0.0, -curvature[0])
 
     def move(excess: float) -> np.ndarray:
@@ -106,9 +108,9 @@ def _within(curvature: np.ndarray, slope: np.ndarray, radius: float) -> np.ndarr
     if np.linalg.norm(move(lowest)) < radius:  # a saddle without slope: go down along its axis
         inside = move(lowest)
         inside[0] = np.copysign(np.sqrt(radius**2 - np.sum(inside[1:] ** 2)), -slope[0])
-        return inside
+        return np.asarray(axes @ inside)
 
     def outside(excess: float) -> float:
         return 1 / radius - 1 / float(np.linalg.norm(move(excess)))
 
-    return move(brentq(outside, lowest, highest, xtol=lowest, rtol=1e-3))
+    return np.asarray(axes @ move(brentq(outside, lowest, highest, xtol=lowest, rtol=1e-3)))

@@ -21,10 +21,14 @@ BLOCK = 2_000
 
 Function = Callable[..., Any]
 
+# A fit is many small calls, each waited for: handing them to another thread doubles their cost.
+# Heard only by a process that has not computed with JAX before; results are the same.
+jax.config.update("jax_cpu_enable_async_dispatch", False)
+
 
 def put(array: np.ndarray) -> Any:
     """The array where the compiled functions read it, once for many calls."""
-    return jnp.asarray(array)
+    return jax.device_put(array)
 
 
 class Engine:
@@ -35,22 +39,26 @@ class Engine:
 
     def make(self, name: str, example: tuple[Any, ...]) -> Function:
         """Traced now, so that what JAX cannot do is known here; compiled again for other shapes."""
-        ways: dict[str, tuple[Function, Function]] = {
-            "values": (self._values, np.asarray),
-            "value_and_gradient": (jax.value_and_grad(self._objective), _pair),
-            "derivatives": (self._derivatives, _triple),
-            "pointwise": (self._rows, np.asarray),
-            "scores": (jax.jacfwd(self._rows), np.asarray),
-            "log_prior": (self._prior, float),
-            "natural": (self._natural, np.asarray),
-            "natural_jacobian": (jax.jacfwd(self._natural), np.asarray),
-            "unconstrained": (self._unconstrained, np.asarray),
-            "distribution": (self._distribution, lambda out: [np.asarray(leaf) for leaf in out]),
-        }
-        function, finish = ways[name]
+        function, finish = self._ways[name]()
         jitted = jax.jit(function)
         jax.eval_shape(jitted, *example)
         return lambda *arguments: finish(jitted(*arguments))
+
+    @property
+    def _ways(self) -> dict[str, Callable[[], tuple[Function, Function]]]:
+        """What to trace, and what to make of its output, by name."""
+        return {
+            "values": lambda: (self._values, np.asarray),
+            "value_and_gradient": lambda: (jax.value_and_grad(self._objective), _pair),
+            "derivatives": lambda: (self._derivatives, _triple),
+            "pointwise": lambda: (self._rows, np.asarray),
+            "scores": lambda: (jax.jacfwd(self._rows), np.asarray),
+            "log_prior": lambda: (self._prior, float),
+            "natural": lambda: (self._natural, np.asarray),
+            "natural_jacobian": lambda: (jax.jacfwd(self._natural), np.asarray),
+            "unconstrained": lambda: (self._unconstrained, np.asarray),
+            "distribution": lambda: (self._distribution, _leaves),
+        }
 
     @cached_property
     def _rows(self) -> Function:
@@ -79,7 +87,8 @@ class Engine:
 
     def _all_traced(self, vector: Variable, outputs: Sequence[Variable]) -> Function:
         inputs = [vector, *(row.variable for row in self.graph.inputs)]
-        return jax_funcify(for_jax(inputs, outputs))
+        with jax.ensure_compile_time_eval():  # its constants outlive the trace that asks for it
+            return jax_funcify(for_jax(inputs, outputs))
 
     def _objective(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
         """NLL less `prior` log priors; infinite outside the priors' support."""
@@ -159,6 +168,10 @@ def _to_second_order(function: Function, theta: Any) -> tuple[Any, Any, Any]:
 
     curvature, (value, slope) = jax.jacfwd(gradient, has_aux=True)(theta)
     return value, slope, curvature
+
+
+def _leaves(out: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in out]
 
 
 def _pair(out: Any) -> tuple[float, np.ndarray]:
