@@ -49,18 +49,18 @@ class Point:
     @cached_property
     def scale(self) -> np.ndarray:
         """One standard error of each parameter, the others held; 1 where there is no curvature."""
-        diagonal = np.diag(self.information)
+        diagonal = self.information.diagonal()
         return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
 
     @cached_property
     def scaled(self) -> np.ndarray:
         """The information of parameters in units of `scale`: free of the columns' units."""
-        return self.scale[:, None] * self.information * self.scale
+        return np.asarray(self.scale[:, None] * self.information * self.scale)
 
     @cached_property
     def slope(self) -> np.ndarray:
         """The gradient by parameters in units of `scale`."""
-        return self.scale * self.gradient
+        return np.asarray(self.scale * self.gradient)
 
     @cached_property
     def spectrum(self) -> tuple[np.ndarray, np.ndarray]:
@@ -79,12 +79,12 @@ class Point:
     @cached_property
     def newton_step(self) -> tuple[np.ndarray, float]:
         """The Newton step and its length in standard errors; infinite where there is none."""
+        if self.finite and self.definite_step is not None:
+            squared = max(float(-self.slope @ self.definite_step), 0.0)
+            return self.scale * self.definite_step, float(np.sqrt(squared))
         nowhere = np.zeros_like(self.theta), np.inf
         if not self.finite:
             return nowhere
-        if self.definite_step is not None:
-            squared = max(float(-self.slope @ self.definite_step), 0.0)
-            return self.scale * self.definite_step, float(np.sqrt(squared))
         values, vectors = self.spectrum
         largest = np.abs(values).max(initial=0.0)
         kept = values > ROUNDING * largest

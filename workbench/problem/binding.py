@@ -18,6 +18,7 @@ from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
 from workbench.problem.rows import (
     Rows,
+    counted,
     refuse_impossible_counts,
     refuse_unfit,
     roles,
@@ -70,26 +71,25 @@ class Problem:
 
     @cached_property
     def _arrays(self) -> tuple[Any, ...]:
-        return tuple(self.functions.put(array) for array in self.rows.arrays)
+        return self.functions.put(self.rows.arrays)
 
     def values(
         self, thetas: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> np.ndarray:
         """The same at each of `thetas` (m, k): weighted NLL, less `prior` log priors, (m,)."""
-        return self.functions("values", thetas, prior, self._weights(weights), *self._arrays)
+        return self.functions("values", thetas, prior, *self._weighted(weights))
 
     def value_and_gradient(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Weighted NLL, less `prior` times the log prior, and its gradient (k,)."""
-        arguments = (theta, prior, self._weights(weights), *self._arrays)
-        return self.functions("value_and_gradient", *arguments)
+        return self.functions("value_and_gradient", theta, prior, *self._weighted(weights))
 
     def derivatives(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray, np.ndarray]:
         """The same value, its gradient (k,) and its Hessian (k, k), in one pass."""
-        return self.functions("derivatives", theta, prior, self._weights(weights), *self._arrays)
+        return self.functions("derivatives", theta, prior, *self._weighted(weights))
 
     def hessian(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
@@ -179,14 +179,20 @@ class Problem:
         return replace(self, dataset=complete, rows=rows)
 
     @cached_property
-    def _declared_weights(self) -> Any:
-        return self.functions.put(self.rows.weights)
+    def _weighted_as_declared(self) -> tuple[Any, ...]:
+        return self._counted(self.rows.weights)
 
-    def _weights(self, weights: np.ndarray | None) -> Any:
+    def _weighted(self, weights: np.ndarray | None) -> tuple[Any, ...]:
+        """Row weights and arrays, as the functions of weighted rows take them."""
         if weights is None:
-            return self._declared_weights
+            return self._weighted_as_declared
         self._require_independent_rows("weighted rows")
-        return weights
+        return self._counted(np.asarray(weights, float))
+
+    def _counted(self, weights: np.ndarray) -> tuple[Any, ...]:
+        if (weights > 0).all():
+            return (*self.functions.put([weights]), *self._arrays)
+        return self.functions.put([weights, *counted(self.graph, self.rows.arrays, weights)])
 
     def _require_independent_rows(self, what: str) -> None:
         if not self.independent:

@@ -1,6 +1,6 @@
 """A problem's functions, each compiled at first use by the first engine that can, and kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -37,9 +37,9 @@ class Functions:
             self.engines[name], self._kept[name] = self._compile(name, arguments)
         return self._kept[name](*arguments)
 
-    def put(self, array: np.ndarray) -> Any:
-        """The array as the first engine wants it."""
-        return ENGINES[next(iter(self._made_by))].put(array)
+    def put(self, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
+        """The arrays as the first engine wants them."""
+        return ENGINES[next(iter(self._made_by))].put(arrays)
 
     def _compile(self, name: str, example: tuple[Any, ...]) -> tuple[str, Function]:
         reasons = []

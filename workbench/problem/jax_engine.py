@@ -26,9 +26,9 @@ Function = Callable[..., Any]
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
 
-def put(array: np.ndarray) -> Any:
-    """The array where the compiled functions read it, once for many calls."""
-    return jax.device_put(array)
+def put(arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
+    """The arrays where the compiled functions read them, once for many calls."""
+    return tuple(jax.device_put(list(arrays)))
 
 
 class Engine:
@@ -92,8 +92,7 @@ class Engine:
 
     def _objective(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
         """NLL less `prior` log priors; infinite outside the priors' support."""
-        guarded = self._guarded(weights, arrays)
-        return self._nll(theta, weights, *guarded) + self._penalty(theta, prior, *arrays)
+        return self._nll(theta, weights, *arrays) + self._penalty(theta, prior, *arrays)
 
     def _nll(self, theta: Any, weights: Any, *arrays: Any) -> Any:
         return -jnp.where(weights > 0, weights * self._rows(theta, *arrays), 0.0).sum()
@@ -103,42 +102,27 @@ class Engine:
         outside = jnp.isneginf(value)
         return jnp.where(outside, jnp.inf, -prior * jnp.where(outside, 0.0, value))
 
-    def _guarded(self, weights: Any, arrays: Sequence[Any]) -> tuple[Any, ...]:
-        """A row of weight zero reads the data of one that counts.
-
-        Its own term may be NaN, and so would be its gradient, whatever it is multiplied by.
-        """
-        counted = weights > 0
-        spare = jnp.argmax(counted)
-        return tuple(
-            jnp.where(counted.reshape((-1,) + (1,) * (array.ndim - 1)), array, array[spare])
-            if row.varies_by_row
-            else array
-            for row, array in zip(self.graph.inputs, arrays, strict=True)
-        )
-
     def _values(self, thetas: Any, *arguments: Any) -> Any:
         """The objective at each theta, one after the other."""
         return jax.lax.map(lambda theta: self._objective(theta, *arguments), thetas)
 
     def _derivatives(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
         """The objective, its gradient and its Hessian, the rows block by block."""
-        guarded = self._guarded(weights, arrays)
         by_row = [row.varies_by_row for row in self.graph.inputs]
         penalty = _to_second_order(lambda t: self._penalty(t, prior, *arrays), theta)
         count = weights.shape[0]
         if not self.independent or count <= BLOCK or not any(by_row):
-            nll = _to_second_order(lambda t: self._nll(t, weights, *guarded), theta)
+            nll = _to_second_order(lambda t: self._nll(t, weights, *arrays), theta)
             return jax.tree.map(jnp.add, nll, penalty)
         blocks = -(-count // BLOCK)
-        cut = [_in_blocks(a, blocks) for a, varies in zip(guarded, by_row, strict=True) if varies]
+        cut = [_in_blocks(a, blocks) for a, varies in zip(arrays, by_row, strict=True) if varies]
 
         def add(total: Any, block: tuple[Any, ...]) -> tuple[Any, None]:
             block_weights, *pieces = block
             piece = iter(pieces)
-            each = zip(guarded, by_row, strict=True)
-            arrays = [next(piece) if varies else array for array, varies in each]
-            part = _to_second_order(lambda t: self._nll(t, block_weights, *arrays), theta)
+            each = zip(arrays, by_row, strict=True)
+            here = [next(piece) if varies else array for array, varies in each]
+            part = _to_second_order(lambda t: self._nll(t, block_weights, *here), theta)
             return jax.tree.map(jnp.add, total, part), None
 
         cut_weights = _in_blocks(weights, blocks).at[-1].multiply(_inside(count, blocks))
@@ -175,8 +159,8 @@ def _leaves(out: Any) -> list[np.ndarray]:
 
 
 def _pair(out: Any) -> tuple[float, np.ndarray]:
-    return float(out[0]), np.asarray(out[1])
+    return float(np.asarray(out[0])), np.asarray(out[1])
 
 
 def _triple(out: Any) -> tuple[float, np.ndarray, np.ndarray]:
-    return float(out[0]), np.asarray(out[1]), np.asarray(out[2])
+    return float(np.asarray(out[0])), np.asarray(out[1]), np.asarray(out[2])

@@ -13,7 +13,6 @@ import pytensor.tensor as pt
 from pytensor.compile.mode import Mode
 from pytensor.gradient import DisconnectedType, NullTypeGradError, grad, pushforward
 from pytensor.graph.basic import Variable
-from pytensor.graph.replace import graph_replace
 from pytensor.graph.utils import MethodNotDefined
 
 from workbench.problem.graph import Graph
@@ -28,9 +27,9 @@ STEP = 5e-3
 Function = Callable[..., Any]
 
 
-def put(array: np.ndarray) -> np.ndarray:
-    """The array itself, aligned: PyTensor refuses others."""
-    return np.require(array, requirements=["A", "W"])
+def put(arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The arrays themselves, aligned: PyTensor refuses others."""
+    return tuple(np.require(array, requirements=["A", "W"]) for array in arrays)
 
 
 def plain(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function:
@@ -125,21 +124,10 @@ class Engine:
     def _objective(self) -> Variable:
         """NLL less `prior` log priors; infinite outside the priors' support."""
         graph, counted = self.graph, self.weights > 0
-        # A row of weight zero reads the data of one that counts: its own term may be NaN, and so
-        # would be its gradient, whatever it is multiplied by.
-        spare = pt.argmax(counted)
-        guarded = {}
-        for row in graph.inputs:
-            if row.varies_by_row:
-                shape = (-1,) + (1,) * (row.value.ndim - 1)
-                guarded[row.variable] = pt.switch(
-                    counted.reshape(shape), row.variable, row.variable[spare]
-                ).astype(row.variable.dtype)
-        terms = graph_replace([graph.pointwise], guarded, strict=False)[0]
         outside = pt.isinf(graph.log_prior) & (graph.log_prior < 0)
         log_prior = pt.switch(outside, 0.0, graph.log_prior)
         penalty = pt.switch(outside, np.inf, -self.prior * log_prior)
-        return -pt.switch(counted, self.weights * terms, 0.0).sum() + penalty
+        return -pt.switch(counted, self.weights * graph.pointwise, 0.0).sum() + penalty
 
 
 def _symmetric(columns: Sequence[np.ndarray]) -> np.ndarray:

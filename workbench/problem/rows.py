@@ -1,6 +1,6 @@
 """The rows that a problem stands on: taken from the data, refused where they cannot be used."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,21 @@ def taken_rows(
     if (weights < 0).any() or not np.isfinite(weights).all() or not weights.any():
         raise DataError("weights are frequencies: finite, not negative, and not all zero")
     return Rows(tuple(ordered), labels, observed, weights, groups)
+
+
+def counted(graph: Graph, arrays: Sequence[np.ndarray], weights: np.ndarray) -> list[np.ndarray]:
+    """The arrays, in which a row of weight zero reads the data of one that counts.
+
+    Its own term may be NaN, and so would be its gradient, whatever it is multiplied by.
+    """
+    counts = weights > 0
+    spare = int(np.argmax(counts))
+    return [
+        np.where(counts.reshape((-1,) + (1,) * (array.ndim - 1)), array, array[spare])
+        if row.varies_by_row
+        else array
+        for row, array in zip(graph.inputs, arrays, strict=True)
+    ]
 
 
 def rows_by_name(graph: Graph, other: Mapping[str, Any] | xr.Dataset) -> Rows:
