@@ -139,3 +139,18 @@ def hierarchical(data):
         level = pm.Normal("level", 0.0, spread, shape=int(data["group"].max()) + 1)
         pm.Normal("outcome", level[group], 1.0, observed=y, dims="row")
     return model
+
+
+def nonlinear(formula, starts):
+    """Normal errors around a formula in `x` and the parameters that `starts` names."""
+
+    def declared(data):
+        with pm.Model() as model:
+            x, y = (pm.Data(name, data[name], dims="row") for name in ("x", "y"))
+            known = {"exp": pm.math.exp, "arctan": pm.math.arctan, "pi": np.pi, "x": x}
+            known |= {name: pm.Flat(name, initval=value) for name, value in starts.items()}
+            mean = eval(formula, known)
+            pm.Normal("outcome", mean, pm.HalfFlat("sigma"), observed=y, dims="row")
+        return model
+
+    return declared

@@ -48,9 +48,12 @@ class Point:
 
     @cached_property
     def scale(self) -> np.ndarray:
-        """One standard error of each parameter, the others held; 1 where there is no curvature."""
-        diagonal = self.information.diagonal()
-        return 1.0 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        """One standard error of each parameter, the others held; 1 where there is no curvature.
+
+        A negative curvature has the same unit, and tells as much of the distance that matters.
+        """
+        curvature = np.abs(self.information.diagonal())
+        return 1.0 / np.sqrt(np.where(curvature > 0, curvature, 1.0))
 
     @cached_property
     def scaled(self) -> np.ndarray:
@@ -70,18 +73,18 @@ class Point:
 
     @cached_property
     def definite_step(self) -> np.ndarray | None:
-        """The Newton step in units of `scale`; None unless `scaled` is well positive definite."""
+        """The Newton step; None unless the information is well positive definite."""
         factor, failed = lapack.dpotrf(self.scaled)
         if failed or lapack.dpocon(factor, np.abs(self.scaled).sum(axis=0).max())[0] < SOUND:
             return None
-        return np.asarray(-lapack.dpotrs(factor, self.slope)[0])
+        return np.asarray(-self.scale * lapack.dpotrs(factor, self.slope)[0])
 
     @cached_property
     def newton_step(self) -> tuple[np.ndarray, float]:
         """The Newton step and its length in standard errors; infinite where there is none."""
         if self.finite and self.definite_step is not None:
-            squared = max(float(-self.slope @ self.definite_step), 0.0)
-            return self.scale * self.definite_step, float(np.sqrt(squared))
+            squared = max(float(-self.gradient @ self.definite_step), 0.0)
+            return self.definite_step, float(np.sqrt(squared))
         nowhere = np.zeros_like(self.theta), np.inf
         if not self.finite:
             return nowhere
@@ -104,9 +107,10 @@ def point(objective: Objective, theta: np.ndarray) -> Point:
 def units_of(starts: Sequence[Point], rows: float) -> np.ndarray:
     """The standard error that one row would leave of each coordinate; 1 where none tells.
 
-    At the start that knows most of the coordinate: at another its curvature may be lost.
+    At the start that knows most of the coordinate: at another its curvature may be lost. A
+    negative curvature has the same unit.
     """
-    diagonals = [np.diag(start.information) for start in starts if start.finite]
+    diagonals = [np.abs(np.diag(start.information)) for start in starts if start.finite]
     highest = np.max(diagonals, axis=0) if diagonals else np.zeros(len(starts[0].theta))
     return np.where(highest > 0, np.sqrt(rows / np.where(highest > 0, highest, 1.0)), 1.0)
 

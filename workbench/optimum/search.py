@@ -15,6 +15,7 @@ ITERATIONS = 200
 FIRST_RADIUS = 1.0  # standard errors that one row would leave
 ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
 POLISH_STEPS = 20
+PATIENCE = 5  # slow steps: a skewed minimum needs a few before the quick ones
 ARRIVED = 1e-2 * STEP_TOLERANCE  # where another step would change nothing
 
 
@@ -43,13 +44,16 @@ def search(
     here, radius, values = begin, FIRST_RADIUS * np.sqrt(rows), [begin.value]
     if not begin.finite:
         return Start(name, begin, begin, (begin.value,))
+    scale = begin.scale
     for _ in range(ITERATIONS):
         if here.newton_step[1] < handover or radius < np.finfo(float).eps:
             break
-        move = _within(here, radius)
-        move /= max(1.0, float(np.max(np.abs(here.scale * move) / objective.longest)))
-        predicted = -(here.slope @ move + 0.5 * move @ here.scaled @ move)
-        trial = point(objective, here.theta + here.scale * move)
+        scale = np.minimum(scale, here.scale)
+        move = _within(here, scale, radius)
+        move /= max(1.0, float(np.max(np.abs(scale * move) / objective.longest)))
+        curved = scale * (here.information @ (scale * move))
+        predicted = -move @ (scale * here.gradient + 0.5 * curved)
+        trial = point(objective, here.theta + scale * move)
         gain = (here.value - trial.value) / predicted if trial.finite and predicted > 0 else -1.0
         if gain < 0.25:
             radius = 0.25 * float(np.linalg.norm(move))
@@ -64,10 +68,11 @@ def search(
 def finished(objective: Objective, best: Start, rows: float) -> Point:
     """The end of the best search to the last digits, by Newton steps of quadratic convergence.
 
-    Where they would converge slowly a parameter is on its way to infinity, and following it would
-    end in the rounding of absurd densities; off a bent ridge they fall, and the search goes on.
+    Where they go on to converge slowly a parameter is on its way to infinity, and following it
+    would end in the rounding of absurd densities; off a bent ridge they fall, and the search
+    goes on.
     """
-    here, searched = best.end, False
+    here, searched, slow = best.end, False, 0
     for _ in range(POLISH_STEPS):
         step, left = here.newton_step
         if left < ARRIVED:
@@ -77,7 +82,9 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
         lower = trial.finite and trial.value <= here.value + slack
         if lower and trial.newton_step[1] < QUADRATIC * left:
             here = trial
-        elif searched or (lower and trial.newton_step[1] < left):
+        elif lower and trial.newton_step[1] < left and slow < PATIENCE:
+            here, slow = trial, slow + 1
+        elif searched or slow == PATIENCE:
             break
         else:
             here = search(objective, best.name, here, rows, STEP_TOLERANCE).end
@@ -85,17 +92,17 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
     return here
 
 
-def _within(here: Point, radius: float) -> np.ndarray:
+def _within(here: Point, scale: np.ndarray, radius: float) -> np.ndarray:
     """The minimum of the quadratic model within a ball, in units of `scale`.
 
     The curvatures are shifted by the least amount that makes them positive and keeps the move
     inside (More and Sorensen 1983); `excess` is what is added once the lowest stands at zero.
     """
     newton = here.definite_step
-    if newton is not None and np.linalg.norm(newton) <= radius:
-        return newton.copy()
-    curvature, axes = here.spectrum
-    slope = axes.T @ here.slope
+    if newton is not None and np.linalg.norm(newton / scale) <= radius:
+        return newton / scale
+    curvature, axes = np.linalg.eigh(scale[:, None] * here.information * scale)
+    slope = axes.T @ (scale * here.gradient)
     if curvature[0] > 0 and np.linalg.norm(slope / curvature) <= radius:
         return np.asarray(-axes @ (slope / curvature))
     lifted = curvature + max(0.0, -curvature[0])
