@@ -100,7 +100,7 @@ def _within(here: Point, scale: np.ndarray, radius: float) -> np.ndarray:
     """
     newton = here.definite_step
     if newton is not None and np.linalg.norm(newton / scale) <= radius:
-        return newton / scale
+        return np.asarray(newton / scale)
     curvature, axes = np.linalg.eigh(scale[:, None] * here.information * scale)
     slope = axes.T @ (scale * here.gradient)
     if curvature[0] > 0 and np.linalg.norm(slope / curvature) <= radius:
