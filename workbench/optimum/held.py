@@ -1,0 +1,36 @@
+"""An objective with some coordinates of theta held at their values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.optimum.points import Objective
+
+
+@dataclass(frozen=True)
+class Held:
+    """The objective as a function of the free coordinates alone.
+
+    `theta` (k,) holds the values of the others; `free` (k,) is true where a coordinate may move.
+    """
+
+    objective: Objective
+    theta: np.ndarray
+    free: np.ndarray
+
+    @property
+    def longest(self) -> np.ndarray:
+        return np.broadcast_to(self.objective.longest, self.theta.shape)[self.free]
+
+    def whole(self, parts: np.ndarray) -> np.ndarray:
+        """theta (..., k) of the free coordinates (..., m)."""
+        whole = np.broadcast_to(self.theta, (*parts.shape[:-1], len(self.theta))).copy()
+        whole[..., self.free] = parts
+        return whole
+
+    def values(self, thetas: np.ndarray) -> np.ndarray:
+        return self.objective.values(self.whole(thetas))
+
+    def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        value, gradient, hessian = self.objective.derivatives(self.whole(theta))
+        return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]

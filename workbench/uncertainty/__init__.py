@@ -1,0 +1,25 @@
+"""Covariances and intervals of an estimate: arrays in, arrays out."""
+
+from workbench.uncertainty.covariance import (
+    FEW_UNITS,
+    cluster_factor,
+    inverse,
+    mapped,
+    sandwich,
+    score_products,
+    summed,
+    trace,
+    wald,
+)
+
+__all__ = [
+    "FEW_UNITS",
+    "cluster_factor",
+    "inverse",
+    "mapped",
+    "sandwich",
+    "score_products",
+    "summed",
+    "trace",
+    "wald",
+]
