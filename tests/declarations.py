@@ -154,3 +154,67 @@ def nonlinear(formula, starts):
         return model
 
     return declared
+
+
+def uniform(data):
+    """Uniform from zero to an unknown end."""
+    with pm.Model() as model:
+        y = pm.Data("y", data["y"], dims="row")
+        pm.Uniform(
+            "outcome", 0.0, pm.HalfNormal("upper", 10.0, initval=100.0), observed=y, dims="row"
+        )
+    return model
+
+
+def probit(data):
+    """Probit regression."""
+    return _regression(
+        data, lambda eta, y: pm.Bernoulli("outcome", p=pm.math.invprobit(eta), observed=y)
+    )
+
+
+def rate(data):
+    """One Poisson rate, above zero."""
+    with pm.Model() as model:
+        y = pm.Data("y", data["y"], dims="row")
+        pm.Poisson("outcome", pm.Gamma("mu", 2.0, 1.0), observed=y, dims="row")
+    return model
+
+
+def beta(data):
+    """One beta distribution, by mean and precision."""
+    with pm.Model() as model:
+        y = pm.Data("y", data["y"], dims="row")
+        mean, precision = pm.Beta("mean", 2.0, 2.0), pm.HalfNormal("precision", 100.0)
+        pm.Beta("outcome", mu=mean, nu=precision, observed=y, dims="row")
+    return model
+
+
+def known_errors(data):
+    """Studies with known standard errors around a common mean, and their spread tau."""
+    with pm.Model() as model:
+        y, se = (pm.Data(name, data[name], dims="row") for name in ("y", "se"))
+        mean, tau = pm.Normal("mu", 0.0, 10.0), pm.HalfNormal("tau", 10.0)
+        pm.Normal("outcome", mean, pm.math.sqrt(se**2 + tau**2), observed=y, dims="row")
+    return model
+
+
+def two_normals(first, second):
+    """A mixture of two normals with scales of their own; (mean, scale) of each to start from."""
+
+    def declared(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            weight = pm.Beta("weight", 2.0, 2.0, initval=0.5)
+            parts = [
+                pm.Normal.dist(
+                    pm.Normal(f"mean_{name}", 70.0, 30.0, initval=mean),
+                    pm.HalfNormal(f"scale_{name}", 30.0, initval=scale),
+                )
+                for name, (mean, scale) in {"a": first, "b": second}.items()
+            ]
+            weights = pm.math.stack([weight, 1.0 - weight])
+            pm.Mixture("outcome", w=weights, comp_dists=parts, observed=y, dims="row")
+        return model
+
+    return declared

@@ -8,6 +8,7 @@ import workbench as wb
 from models import counts
 from tests import declarations
 from tests.declarations import dataset
+from workbench.errors import ModelError
 from workbench.optimum import STEP_TOLERANCE, Status, find, point
 
 RNG = np.random.default_rng(11)
@@ -19,8 +20,12 @@ class Function:
 
     longest = np.inf
 
-    def __init__(self, value, gradient, hessian):
+    def __init__(self, value, gradient, hessian, ends=False):
         self.value, self.gradient, self.second = value, gradient, hessian
+        self.limit = ends
+
+    def ends(self, theta, direction):
+        return self.limit
 
     def values(self, thetas):
         return np.array([self.value(theta) for theta in thetas], float)
@@ -159,22 +164,81 @@ def test_student_t_on_light_tails_runs_away_towards_normal(rows):
     assert "log nu" in fit.optimum.verdict.advice
 
 
-def test_a_scale_that_collapses_is_no_minimum():
-    assert fitted(declarations.linear, dataset(np.ones(10))).status != Status.MINIMUM
+def test_a_scale_that_collapses_runs_away_without_bound():
+    fit = fitted(declarations.linear, dataset(np.ones(10)))
+    assert fit.status == Status.RUNNING_AWAY
+    assert not fit.optimum.verdict.bounded
+    assert "without bound" in fit.optimum.verdict.advice
+    assert "-1.00 log sigma" in fit.optimum.verdict.advice
 
 
-def test_an_edge_with_a_slope_is_no_minimum():
-    def uniform(data):
-        import pymc as pm
-
-        with pm.Model() as model:
-            y = pm.Data("y", data["y"], dims="row")
-            pm.Uniform("outcome", 0.0, pm.HalfNormal("upper", 10.0), observed=y, dims="row")
-        return model
-
-    fit = fitted(uniform, dataset(RNG.uniform(0, 2, 30)))
-    assert fit.status != Status.MINIMUM
+def test_an_edge_with_a_slope_is_irregular_and_keeps_its_value():
+    fit = fitted(declarations.uniform, dataset(RNG.uniform(0, 2, 30)))
+    observed = fit.problem.rows.observed
+    assert fit.status == Status.IRREGULAR
+    assert fit.params["upper"] == pytest.approx(observed.max(), rel=1e-9)
+    assert fit.llf == pytest.approx(-30 * np.log(observed.max()), rel=1e-9)
+    assert "-1.00 log upper" in fit.optimum.verdict.advice
     assert fit.bse.isna().all()
+    with pytest.raises(ModelError, match="irregular"):
+        fit.cov_params()
+
+
+def double_well(tilt):
+    """(x^2 - 1)^2 with one well deeper than the other by some 2 tilt."""
+    return Function(
+        lambda t: 50 * (t[0] ** 2 - 1) ** 2 + tilt * t[0],
+        lambda t: [200 * t[0] * (t[0] ** 2 - 1) + tilt],
+        lambda t: [[200 * (3 * t[0] ** 2 - 1)]],
+    )
+
+
+def test_two_optima_within_two_nats_are_several_minima():
+    starts = {"left": np.array([-1.5]), "right": np.array([1.5])}
+    verdict = searched(double_well(0.5), starts, ["x"]).verdict
+    assert verdict.status is Status.SEVERAL_MINIMA
+    # The wells lie 2 apart, where the curvature is 400, and differ by twice the tilt.
+    assert "worse by 1 nats and lies 40 standard errors apart" in verdict.advice
+    assert verdict.regular
+
+
+def test_an_optimum_worse_by_more_takes_nothing_away():
+    starts = {"left": np.array([-1.5]), "right": np.array([1.5])}
+    optimum = searched(double_well(5.0), starts, ["x"])
+    assert optimum.verdict.status is Status.MINIMUM
+    assert optimum.theta[0] < 0
+    assert sorted(round(start.value) for start in optimum.starts) == [-5, 5]
+
+
+def test_a_mirror_image_is_another_name_for_the_same_minimum():
+    starts = {"left": np.array([-1.5]), "right": np.array([1.5])}
+    verdict = searched(double_well(0.0), starts, ["x"]).verdict
+    assert verdict.status is Status.MINIMUM
+    assert "relabelled" in verdict.advice
+
+
+def test_a_regular_minimum_beside_an_unbounded_one_is_local():
+    # A parabola at 0, and far to the right an objective that falls for ever.
+    def smooth(x):
+        return 1 / (1 + np.exp(-4 * (x - 5)))
+
+    def value(t):
+        return 5 * t[0] ** 2 * (1 - smooth(t[0])) - 3 * t[0] * smooth(t[0])
+
+    def derivative(t, step=1e-4):
+        return (value(t + step) - value(t - step)) / (2 * step)
+
+    def second(t, step=1e-3):
+        return (derivative(t + step) - derivative(t - step)) / (2 * step)
+
+    falling = Function(value, lambda t: [derivative(t)], lambda t: [[second(t)]])
+    falling.longest = np.array([1.0])
+    starts = {"near": np.array([1.0]), "far": np.array([20.0])}
+    optimum = searched(falling, starts, ["x"])
+    assert optimum.verdict.status is Status.LOCAL_MINIMUM
+    assert optimum.theta[0] == pytest.approx(0.0, abs=1e-6)
+    assert "no global one exists" in optimum.verdict.advice
+    assert "+1.00 x" in optimum.verdict.advice
 
 
 def test_an_objective_that_is_nowhere_finite_is_not_finite():
@@ -220,9 +284,3 @@ def test_rounding_of_an_extreme_count_is_no_failure():
     fit = fitted(counts.negative_binomial, dataset(y))
     assert fit.status == Status.MINIMUM
     assert fit.optimum.verdict.step < 1e-3
-
-
-def test_a_collapsing_scale_is_told_with_its_direction():
-    fit = fitted(declarations.linear, dataset(np.ones(10)))
-    assert fit.status != Status.MINIMUM
-    assert "-1.00 log sigma" in fit.optimum.verdict.advice

@@ -21,7 +21,7 @@ from workbench import density
 from workbench.density import Distribution
 from workbench.errors import ModelError
 from workbench.estimate import Estimate
-from workbench.optimum import HANDOVER, STEP_TOLERANCE
+from workbench.optimum import HANDOVER, STEP_TOLERANCE, Status
 
 LogDensity = Callable[[Distribution, np.ndarray], np.ndarray]
 
@@ -316,7 +316,8 @@ def _not_tried(code: str, quantity: str, why: str, outcome: Outcome) -> Agreemen
 def _optimum(fit: Estimate) -> Agreement:
     """The verdict itself: a fit without a regular maximum never passes."""
     verdict = fit.optimum.verdict
-    outcome = Outcome.PASS if verdict.regular else Outcome.FAIL
+    regular = Outcome.PASS if verdict.status is Status.MINIMUM else Outcome.LOOK
+    outcome = regular if verdict.regular else Outcome.FAIL
     why = verdict.advice or f"no better point from {len(fit.optimum.starts)} starts"
     return Agreement("optimum", f"the optimum is {fit.status}", verdict.step, 0.0, verdict.step,
                      STEP_TOLERANCE, "standard errors", outcome, why)  # fmt: skip

@@ -15,6 +15,8 @@ from workbench.optimum import Optimum, Point, find, jittered, point
 from workbench.problem import Problem
 
 STARTS = 3
+MINOR = 0.05
+FAR = (300.0, 600.0)  # on a logarithm or a logit, where its exponential is zero or beyond use
 COVARIANCES = {
     "observed": "inverse of the observed information",
     "opg": "inverse of the outer product of the scores",
@@ -51,6 +53,16 @@ class _Objective:
 
     def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         return self.problem.derivatives(theta, self.prior)
+
+    def ends(self, theta: np.ndarray, direction: np.ndarray) -> bool:
+        """Whether the natural values come to a limit: a logarithm's at zero, a logit's at 0 or 1.
+
+        Coordinates with a share below `MINOR` are taken for the others' company.
+        """
+        share = direction / np.abs(direction).max()
+        main = np.where(np.abs(share) > MINOR, share, 0.0)
+        near, far = (self.problem.natural(theta + reach * main) for reach in FAR)
+        return bool(np.isfinite(far).all() and np.allclose(near, far, rtol=1e-9, atol=1e-9))
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,10 +261,10 @@ class Estimate:
         ]
         if self._few_groups:
             lines.append(f"no {_too_few(self.problem.rows.groups, self.k)}")
-        if verdict.regular:
+        if verdict.regular and verdict.bounded:
             lines.append(f"no better point from {len(self.optimum.starts)} starts; "
                          f"Newton step left {verdict.step:.1g} standard errors")  # fmt: skip
-        else:
+        if verdict.advice:
             lines.append(verdict.advice)
         return lines
 

@@ -43,7 +43,7 @@ class Evaluation:
     @property
     def ranked(self) -> bool:
         """Whether the fit has a regular maximum, so that it can be compared with others."""
-        return self.status == Status.MINIMUM
+        return Status(self.status).regular
 
     @property
     def discrete(self) -> bool:

@@ -62,3 +62,49 @@ def running_away(direction: np.ndarray, labels: Sequence[str]) -> str:
         "it has no maximum there (separated outcomes, an empty cell, or a parameter whose limit "
         "is a simpler model). Use the simpler model, or MAP with an informative prior."
     )
+
+
+def without_bound(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"The likelihood grows without bound as the parameters move along "
+        f"{_spelled(direction, labels)}: a scale collapses on rows that are fitted exactly. Keep "
+        "it from zero with a prior and use MAP, share one scale, or record the outcome's rounding."
+    )
+
+
+def at_an_edge(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"The likelihood still grows towards {_spelled(direction, labels)}, where the support "
+        "ends: the estimate stands at an edge, and has no standard error from the information. "
+        "Use a parametric bootstrap, or a likelihood ratio."
+    )
+
+
+def at_a_limit(direction: np.ndarray, labels: Sequence[str]) -> str:
+    return (
+        f"The likelihood grows towards a limit along {_spelled(direction, labels)}: the maximum "
+        "lies at an edge of the parameter space (a variance, a weight or a rate at zero), and has "
+        "no standard error from the information. Use the simpler model without it, or MAP with an "
+        "informative prior."
+    )
+
+
+def several(others: int, nats: float, apart: float) -> str:
+    optima = "another optimum was" if others == 1 else f"{others} other optima were"
+    return (
+        f"{optima[0].upper()}{optima[1:]} found within 2 nats: the nearest in value is worse by "
+        f"{nats:.2g} nats and lies {apart:.2g} standard errors apart. The errors given are those "
+        "of the best one alone."
+    )
+
+
+def mirrored(others: int) -> str:
+    starts = "One start" if others == 1 else f"{others} starts"
+    return (
+        f"{starts} found it with the same likelihood elsewhere: components relabelled or signs "
+        "turned, another name for the same distribution."
+    )
+
+
+def local(direction: str) -> str:
+    return f"It is the best regular one, and no global one exists. {direction}"

@@ -5,11 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.optimum.points import Objective, Point, point, units_of
+from workbench.optimum import advice
+from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point, units_of
 from workbench.optimum.search import Start, finished, search
-from workbench.optimum.verdict import Verdict, judge
+from workbench.optimum.verdict import Status, Verdict, judge
 
 RESTARTS = 4
+NEAR = 2.0  # nats: an optimum worse by less is one the data do not rule out
+# Nats: optima that agree so well are one, seen under other names.
+SAME = 1e-6
 
 
 @dataclass(frozen=True)
@@ -36,16 +40,85 @@ def find(
     """
     units = np.minimum(units_of(list(starts.values()), rows), objective.longest)
     found = {name: search(objective, name, begin, rows) for name, begin in starts.items()}
-    for _ in range(RESTARTS):
-        best = min(found.values(), key=lambda start: np.nan_to_num(start.value, nan=np.inf))
-        end = finished(objective, best, rows)
-        found[best.name] = replace(best, end=end, values=(*best.values, end.value))
-        verdict, better = judge(objective, end, units, labels)
-        if better is None:
-            break
-        again = search(objective, best.name, point(objective, better), rows)
-        values = (*found[best.name].values, *again.values)
-        found[best.name] = replace(again, begin=best.begin, values=values)
+    best, verdict = _judged(objective, min(found.values(), key=_order), labels, units, rows)
+    found[best.name] = best
+    others = sorted((one for one in found.values() if one.name != best.name), key=_order)
+    if not verdict.bounded:
+        best, verdict = _regular_one(objective, best, verdict, others, labels, units, rows)
+        found[best.name] = best
+    elif verdict.status is Status.MINIMUM:
+        verdict = _beside_others(objective, best, verdict, others, rows)
+    end = best.end
     return Optimum(
         end.theta, end.value, end.gradient, end.information, tuple(found.values()), verdict
     )
+
+
+def _order(start: Start) -> tuple[bool, float]:
+    """The lowest first; those where no search could go on last."""
+    return not start.end.finite, float(np.nan_to_num(start.value, nan=np.inf))
+
+
+def _judged(
+    objective: Objective, best: Start, labels: Sequence[str], units: np.ndarray, rows: float
+) -> tuple[Start, Verdict]:
+    """The search finished, and taken up again from whatever better point the verdict knows."""
+    for _ in range(RESTARTS):
+        end = finished(objective, best, rows)
+        best = replace(best, end=end, values=(*best.values, end.value))
+        verdict, better = judge(objective, end, units, labels)
+        beyond = point(objective, better) if better is not None else end
+        if better is None or not beyond.finite:
+            break
+        again = search(objective, best.name, beyond, rows)
+        best = replace(again, begin=best.begin, values=(*best.values, *again.values))
+    return best, verdict
+
+
+def _regular_one(
+    objective: Objective,
+    best: Start,
+    verdict: Verdict,
+    others: Sequence[Start],
+    labels: Sequence[str],
+    units: np.ndarray,
+    rows: float,
+) -> tuple[Start, Verdict]:
+    """The best of the other starts that stopped at a minimum, where the first ran on for ever."""
+    for other in others:
+        local, told = _judged(objective, other, labels, units, rows)
+        if told.status is Status.MINIMUM:
+            status = Status.LOCAL_MINIMUM
+            words = advice.local(verdict.advice)
+            return local, replace(told, status=status, advice=words, bounded=False)
+    return best, verdict
+
+
+def _beside_others(
+    objective: Objective, best: Start, verdict: Verdict, others: Sequence[Start], rows: float
+) -> Verdict:
+    """The verdict on a minimum in the light of other optima that searches ended in."""
+    here, mirrors = best.end, 0
+    rivals: list[tuple[Point, float, float]] = []
+    for other in others:
+        if not other.end.finite or other.value > here.value + NEAR or _apart(here, other.end) < 1:
+            continue
+        there = finished(objective, other, rows)
+        apart, worse = _apart(here, there), there.value - here.value
+        if apart < 1 or worse > NEAR or not there.newton_step[1] < STEP_TOLERANCE:
+            continue
+        if worse < SAME:
+            mirrors += 1
+        elif all(_apart(known, there) > 1 for known, _, _ in rivals):
+            rivals.append((there, worse, apart))
+    if rivals:
+        _, worse, apart = min(rivals, key=lambda rival: rival[1])
+        words = advice.several(len(rivals), worse, apart)
+        return replace(verdict, status=Status.SEVERAL_MINIMA, advice=words)
+    return replace(verdict, advice=advice.mirrored(mirrors)) if mirrors else verdict
+
+
+def _apart(here: Point, there: Point) -> float:
+    """The distance between two points in standard errors of the first."""
+    move = there.theta - here.theta
+    return float(np.sqrt(max(move @ here.information @ move, 0.0)))

@@ -20,7 +20,7 @@ class Held:
 
     @property
     def longest(self) -> np.ndarray:
-        return np.broadcast_to(self.objective.longest, self.theta.shape)[self.free]
+        return np.asarray(np.broadcast_to(self.objective.longest, self.theta.shape)[self.free])
 
     def whole(self, parts: np.ndarray) -> np.ndarray:
         """theta (..., k) of the free coordinates (..., m)."""
@@ -34,3 +34,8 @@ class Held:
     def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         value, gradient, hessian = self.objective.derivatives(self.whole(theta))
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
+
+    def ends(self, theta: np.ndarray, direction: np.ndarray) -> bool:
+        moved = np.zeros(len(self.theta))
+        moved[self.free] = direction
+        return self.objective.ends(self.whole(theta), moved)

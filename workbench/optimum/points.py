@@ -21,6 +21,7 @@ class Objective(Protocol):
 
     `longest` is what one step may move each coordinate at most: a logarithm by little, or the
     search ends where log densities are rounding; infinite where the data alone give the unit.
+    `ends` says whether the natural parameters come to a limit far along a direction of theta.
     """
 
     @property
@@ -29,6 +30,8 @@ class Objective(Protocol):
     def values(self, thetas: np.ndarray) -> np.ndarray: ...
 
     def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]: ...
+
+    def ends(self, theta: np.ndarray, direction: np.ndarray) -> bool: ...
 
 
 @dataclass(frozen=True)
