@@ -119,20 +119,26 @@ def check(
         return Checks(
             (*found, _not_tried("density", "log density by row", str(reason), Outcome.LOOK))
         )
-    if fit.objective != "likelihood":
-        why = "a MAP is no maximum of the likelihood; check the maximum-likelihood fit"
+    hindrance = _no_maximum_to_compare(fit)
+    if hindrance:
         return Checks(
-            (*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE))
-        )
-    if not fit.optimum.verdict.regular:
-        why = f"there is no maximum to agree on: {fit.status}"
-        return Checks(
-            (*found, _not_tried("statsmodels", "statsmodels", why, Outcome.NOT_APPLICABLE))
+            (*found, _not_tried("statsmodels", "statsmodels", hindrance, Outcome.NOT_APPLICABLE))
         )
     results, hindrance = _statsmodels(fit, second, clock() + budget, clock)
     if results is None:
         return Checks((*found, _not_tried("statsmodels", "statsmodels", hindrance, Outcome.LOOK)))
     return Checks((*found, *_compared(fit, results, second)), results)
+
+
+def _no_maximum_to_compare(fit: Estimate) -> str:
+    """Why statsmodels' maximum would be that of something else; empty where it would not."""
+    if fit.objective != "likelihood":
+        return "a MAP is no maximum of the likelihood; check the maximum-likelihood fit"
+    if fit.free is not None:
+        return "parameters are held, and statsmodels would estimate them; check the free fit"
+    if not fit.optimum.verdict.regular:
+        return f"there is no maximum to agree on: {fit.status}"
+    return ""
 
 
 class _SecondOpinion:

@@ -5,6 +5,7 @@ prior), `theta` is flat and unconstrained, and distances are told in standard er
 """
 
 from workbench.optimum.best import Optimum, find
+from workbench.optimum.held import Held
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, jittered, point
 from workbench.optimum.search import HANDOVER, Start
 from workbench.optimum.verdict import Status, Verdict
@@ -12,6 +13,7 @@ from workbench.optimum.verdict import Status, Verdict
 __all__ = [
     "HANDOVER",
     "STEP_TOLERANCE",
+    "Held",
     "Objective",
     "Optimum",
     "Point",

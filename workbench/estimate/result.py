@@ -1,8 +1,7 @@
-"""Maximum likelihood and maximum a posteriori as users meet them: the labelled result."""
+"""A point estimate as users meet it: labelled, on the natural scale, with its uncertainty."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +10,10 @@ import xarray as xr
 from workbench import uncertainty
 from workbench.density import mean as expected_value
 from workbench.errors import ModelError
-from workbench.optimum import Optimum, Point, find, jittered, point
+from workbench.estimate.datatree import datatree
+from workbench.optimum import Optimum
 from workbench.problem import Problem
 
-STARTS = 3
-MINOR = 0.05
-FAR = (300.0, 600.0)  # on a logarithm or a logit, where its exponential is zero or beyond use
 COVARIANCES = {
     "observed": "inverse of the observed information",
     "opg": "inverse of the outer product of the scores",
@@ -30,41 +27,6 @@ NOT_YET = {
 }
 
 
-@dataclass(frozen=True)
-class _Objective:
-    """The problem's NLL, less `prior` times the log prior."""
-
-    problem: Problem
-    prior: float
-
-    @property
-    def longest(self) -> np.ndarray:
-        """A factor e on a transformed scale, no limit on the others."""
-        return np.array(
-            [
-                np.inf if parameter.labels == parameter.theta_labels else 1.0
-                for parameter in self.problem.parameters
-                for _ in parameter.theta_labels
-            ]
-        )
-
-    def values(self, thetas: np.ndarray) -> np.ndarray:
-        return self.problem.values(thetas, self.prior)
-
-    def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        return self.problem.derivatives(theta, self.prior)
-
-    def ends(self, theta: np.ndarray, direction: np.ndarray) -> bool:
-        """Whether the natural values come to a limit: a logarithm's at zero, a logit's at 0 or 1.
-
-        Coordinates with a share below `MINOR` are taken for the others' company.
-        """
-        share = direction / np.abs(direction).max()
-        main = np.where(np.abs(share) > MINOR, share, 0.0)
-        near, far = (self.problem.natural(theta + reach * main) for reach in FAR)
-        return bool(np.isfinite(far).all() and np.allclose(near, far, rtol=1e-9, atol=1e-9))
-
-
 @dataclass(frozen=True, eq=False)
 class Estimate:
     """A point estimate on the natural scale, its uncertainty, and the verdict on the optimum.
@@ -76,6 +38,7 @@ class Estimate:
     problem: Problem
     objective: str
     optimum: Optimum
+    free: np.ndarray | None = None  # coordinates of theta that were not held; None for all
 
     @property
     def theta(self) -> np.ndarray:
@@ -103,8 +66,8 @@ class Estimate:
 
     @property
     def k(self) -> int:
-        """Free parameters: the length of theta."""
-        return len(self.theta)
+        """Free parameters: the length of theta, less what was held."""
+        return len(self.theta) if self.free is None else int(self.free.sum())
 
     @property
     def aic(self) -> float:
@@ -136,13 +99,14 @@ class Estimate:
         return pd.DataFrame(self._covariance(kind), index=labels, columns=labels)
 
     def standard_errors(self, kind: str | None = None) -> pd.Series:
-        """Square roots of the covariance's diagonal; NaN without a regular minimum."""
+        """Square roots of the covariance's diagonal; NaN without a regular minimum, or if held."""
         if not self.optimum.verdict.regular:
             return self.params * np.nan
         if (kind or self.covariance_kind) == "cluster" and self._few_groups:
             return self.params * np.nan
-        variances = np.diag(self._covariance(kind))
-        return pd.Series(np.sqrt(variances), index=list(self.problem.labels))
+        errors = pd.Series(np.sqrt(np.diag(self._covariance(kind))), list(self.problem.labels))
+        errors[self._held] = np.nan
+        return errors
 
     @cached_property
     def bse(self) -> pd.Series:
@@ -167,7 +131,7 @@ class Estimate:
         """tr(H^-1 K), the optimism of the training NLL over all rows, in nats; K by group."""
         if not self.optimum.verdict.regular or self._few_groups:
             return float("nan")
-        return uncertainty.trace(self.optimum.information, self._products(self.problem.rows.groups))
+        return uncertainty.trace(self._information, self._products(self.problem.rows.groups))
 
     def predict(self, data: xr.Dataset | None = None) -> pd.Series:
         """Expected outcome of each row of `data` (default: the training rows)."""
@@ -185,23 +149,7 @@ class Estimate:
 
         Beside them stand our own: `estimates` on the natural scale, and `starts`.
         """
-        return xr.DataTree.from_dict(
-            {
-                "posterior": self._one_draw(),
-                "log_likelihood": xr.Dataset(
-                    {"outcome": (("chain", "draw", "row"), self._pointwise()[None, None, :])},
-                    coords={"row": self.problem.rows.labels},
-                ),
-                "observed_data": xr.Dataset(
-                    {"outcome": ("row", np.asarray(self.problem.rows.observed))},
-                    coords={"row": self.problem.rows.labels},
-                ),
-                "constant_data": self._constant_data(),
-                "fit": self._normal_approximation(),
-                "estimates": self._estimates(),
-                "starts": self._starts(),
-            }
-        )
+        return datatree(self)
 
     def _require_likelihood(self, what: str) -> None:
         if self.objective != "likelihood":
@@ -210,29 +158,50 @@ class Estimate:
                 "use wb.maximum_likelihood(problem)"
             )
 
-    def _pointwise(self) -> np.ndarray:
-        return self.problem.pointwise(self.theta)
-
     @property
     def _few_groups(self) -> bool:
         """Whether the groups are too few for as many parameters: their sums span less."""
         groups = self.problem.rows.groups
         return groups is not None and len(np.unique(groups)) <= self.k
 
+    @property
+    def _moves(self) -> np.ndarray:
+        return np.ones(len(self.theta), dtype=bool) if self.free is None else self.free
+
+    @property
+    def _held(self) -> list[str]:
+        """Labels of natural values that no free coordinate moves."""
+        if self.free is None:
+            return []
+        moved = self.problem.natural_jacobian(self.theta)[:, self.free].any(axis=1)
+        return [label for label, moves in zip(self.problem.labels, moved, strict=True) if not moves]
+
+    @property
+    def _information(self) -> np.ndarray:
+        """Of the free coordinates."""
+        return np.asarray(self.optimum.information[np.ix_(self._moves, self._moves)])
+
     @cached_property
     def _scores(self) -> np.ndarray:
-        return self.problem.scores(self.theta)
+        """By the free coordinates."""
+        return np.asarray(self.problem.scores(self.theta)[:, self._moves])
 
     def _products(self, groups: np.ndarray | None) -> np.ndarray:
         return uncertainty.score_products(self._scores, self.problem.rows.weights, groups)
 
     def _covariance(self, kind: str | None) -> np.ndarray:
-        """Of the natural values."""
-        covariance = self._theta_covariance(kind or self.covariance_kind)
+        """Of the natural values; what was held has none."""
+        covariance = self.theta_covariance(kind or self.covariance_kind)
         return uncertainty.mapped(covariance, self.problem.natural_jacobian(self.theta))
 
-    def _theta_covariance(self, kind: str) -> np.ndarray:
-        information = self.optimum.information
+    def theta_covariance(self, kind: str) -> np.ndarray:
+        """Covariance of theta (k, k), unconstrained; zero for coordinates that were held."""
+        covariance = np.zeros((len(self.theta), len(self.theta)))
+        covariance[np.ix_(self._moves, self._moves)] = self._free_covariance(kind)
+        return covariance
+
+    def _free_covariance(self, kind: str) -> np.ndarray:
+        information = self._information
         groups = self.problem.rows.groups
         if kind == "observed":
             return uncertainty.inverse(information)
@@ -259,6 +228,8 @@ class Estimate:
             f"log-likelihood {self.llf:.6g} nats, n {self.nobs:g}, k {self.k}, "
             f"standard errors: {COVARIANCES[self.covariance_kind]}",
         ]
+        if self.free is not None:
+            lines.append(f"held: {', '.join(self._held)}")
         if self._few_groups:
             lines.append(f"no {_too_few(self.problem.rows.groups, self.k)}")
         if verdict.regular and verdict.bounded:
@@ -270,122 +241,6 @@ class Estimate:
 
     def _table(self) -> pd.DataFrame:
         return pd.DataFrame({"estimate": self.params, "se": self.bse}).join(self.conf_int())
-
-    def _one_draw(self) -> xr.Dataset:
-        variables: dict[str, Any] = {}
-        end = 0
-        for parameter in self.problem.parameters:
-            begin, end = end, end + len(parameter.labels)
-            values = self.params.to_numpy()[begin:end].reshape((1, 1, *parameter.shape))
-            dims = tuple(f"{parameter.name}_dim_{axis}" for axis in range(len(parameter.shape)))
-            variables[parameter.name] = (("chain", "draw", *dims), values)
-        return xr.Dataset(variables, coords={"chain": [0], "draw": [0]})
-
-    def _constant_data(self) -> xr.Dataset:
-        """What the likelihood read, by the names of its `pm.Data`."""
-        read = zip(self.problem.graph.inputs, self.problem.rows.arrays, strict=True)
-        return xr.Dataset(
-            {
-                row.name: (
-                    tuple(
-                        "row" if axis == 0 and row.varies_by_row else f"{row.name}_dim_{axis}"
-                        for axis in range(array.ndim)
-                    ),
-                    array,
-                )
-                for row, array in read
-                if not row.constant
-            },
-            coords={"row": self.problem.rows.labels},
-        )
-
-    def _normal_approximation(self) -> xr.Dataset:
-        """theta and its covariance from the observed information, as `pm.find_MAP` stores them."""
-        labels, size = list(self.problem.theta_labels), self.k
-        covariance = np.full((size, size), np.nan)
-        if self.optimum.verdict.regular:
-            covariance = self._theta_covariance("observed")
-        return xr.Dataset(
-            {
-                "mean_vector": ("rows", self.theta),
-                "covariance_matrix": (("rows", "columns"), covariance),
-            },
-            coords={"rows": labels, "columns": labels},
-        )
-
-    def _estimates(self) -> xr.Dataset:
-        limits = self.conf_int()
-        return xr.Dataset(
-            {
-                "value": ("parameter", self.params.to_numpy()),
-                "se": ("parameter", self.bse.to_numpy()),
-                "lower": ("parameter", limits["lower"].to_numpy()),
-                "upper": ("parameter", limits["upper"].to_numpy()),
-            },
-            coords={"parameter": list(self.params.index)},
-        )
-
-    def _starts(self) -> xr.Dataset:
-        starts = self.optimum.starts
-        longest = max(len(start.values) for start in starts)
-        path = np.full((len(starts), longest), np.nan)
-        for row, start in zip(path, starts, strict=True):
-            row[: len(start.values)] = start.values
-        return xr.Dataset(
-            {
-                "objective": (("start", "iteration"), path),
-                "theta": (("start", "coordinate"), np.array([start.end.theta for start in starts])),
-            },
-            coords={
-                "start": [start.name for start in starts],
-                "coordinate": list(self.problem.theta_labels),
-            },
-        )
-
-
-def maximum_likelihood(problem: Problem, *, rng: np.random.Generator | None = None) -> Estimate:
-    """The maximum of the likelihood; priors are left out, but for their support.
-
-    rng
-        For the jittered starts; None means a generator seeded with 0.
-
-    Raises ModelError for a declaration with latent variables. A numerical outcome never raises:
-    it is the estimate's `status`.
-    """
-    if problem.graph.latent:
-        name = problem.graph.latent[0]
-        raise ModelError(
-            f"the prior of '{name}' depends on another unknown, so '{name}' is latent and maximum "
-            "likelihood would cut the link; integrate it out, or use wb.maximum_a_posteriori"
-        )
-    return _estimate(problem, "likelihood", 0.0, rng)
-
-
-def maximum_a_posteriori(problem: Problem, *, rng: np.random.Generator | None = None) -> Estimate:
-    """The maximum of likelihood times prior, both as declared: no Jacobian is added."""
-    return _estimate(problem, "joint", 1.0, rng)
-
-
-def _estimate(
-    problem: Problem, name: str, prior: float, rng: np.random.Generator | None
-) -> Estimate:
-    objective = _Objective(problem, prior)
-    starts = _starts(objective, problem, rng or np.random.default_rng(0))
-    optimum = find(objective, starts, problem.theta_labels, problem.rows.weights.sum())
-    return Estimate(problem, name, optimum)
-
-
-def _starts(objective: _Objective, problem: Problem, rng: np.random.Generator) -> dict[str, Point]:
-    """The model's initial point, one from the data where offered, and others by jitter."""
-    starts = {"initial point": point(objective, problem.start())}
-    from_data = problem.data_start()
-    if from_data is not None:
-        starts["from the data"] = point(objective, from_data)
-    centre = list(starts.values())[-1]
-    for number in range(1, STARTS - len(starts) + 1):
-        theta = jittered(centre, problem.rows.weights.sum(), rng)
-        starts[f"jittered {number}"] = point(objective, theta)
-    return starts
 
 
 def _too_few(groups: np.ndarray | None, k: int) -> str:

@@ -1,0 +1,6 @@
+"""Maximum likelihood and maximum a posteriori as users meet them: the labelled result."""
+
+from workbench.estimate.fitting import maximum_a_posteriori, maximum_likelihood
+from workbench.estimate.result import Estimate
+
+__all__ = ["Estimate", "maximum_a_posteriori", "maximum_likelihood"]

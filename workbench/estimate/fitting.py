@@ -1,0 +1,96 @@
+"""Maximum likelihood and maximum a posteriori: from starts to the judged estimate."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from workbench.errors import ModelError
+from workbench.estimate.objective import Loss, held_at, natural_start, released
+from workbench.estimate.result import Estimate
+from workbench.optimum import Held, Objective, Point, find, jittered, point
+from workbench.problem import Problem
+
+STARTS = 3
+PRIOR = {"likelihood": 0.0, "joint": 1.0}  # how much of the log prior each objective takes in
+
+
+def maximum_likelihood(
+    problem: Problem,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
+    rng: np.random.Generator | None = None,
+) -> Estimate:
+    """The maximum of the likelihood; priors are left out, but for their support.
+
+    fixed
+        Parameters held at a value on the natural scale, by label (`beta[age]`) or by the
+        parameter's name for all of its coordinates.
+    start
+        Natural values to search from, too, by label or name; the rest from PyMC's initial point.
+    rng
+        For the jittered starts; None means a generator seeded with 0.
+
+    Raises ModelError for a declaration with latent variables, and for a name or a value that the
+    declaration does not have. A numerical outcome never raises: it is the estimate's `status`.
+    """
+    if problem.graph.latent:
+        name = problem.graph.latent[0]
+        raise ModelError(
+            f"the prior of '{name}' depends on another unknown, so '{name}' is latent and maximum "
+            "likelihood would cut the link; integrate it out, or use wb.maximum_a_posteriori"
+        )
+    return _estimate(problem, "likelihood", fixed or {}, start or {}, rng)
+
+
+def maximum_a_posteriori(
+    problem: Problem,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
+    rng: np.random.Generator | None = None,
+) -> Estimate:
+    """The maximum of likelihood times prior, both as declared: no Jacobian is added.
+
+    The arguments are those of `maximum_likelihood`.
+    """
+    return _estimate(problem, "joint", fixed or {}, start or {}, rng)
+
+
+def _estimate(
+    problem: Problem,
+    name: str,
+    fixed: Mapping[str, float],
+    start: Mapping[str, float],
+    rng: np.random.Generator | None,
+) -> Estimate:
+    loss = Loss(problem, PRIOR[name])
+    theta, free = held_at(problem, fixed) if fixed else (problem.start(), None)
+    given = {"given": natural_start(problem, start)} if start else {}
+    starts = given | _starts(problem)
+    rows, rng = problem.rows.weights.sum(), rng or np.random.default_rng(0)
+    if free is None:
+        points = _points(loss, starts, rows, rng)
+        return Estimate(problem, name, find(loss, points, problem.theta_labels, rows))
+    held = Held(loss, theta, free)
+    points = _points(held, {which: one[free] for which, one in starts.items()}, rows, rng)
+    labels = [label for label, moves in zip(problem.theta_labels, free, strict=True) if moves]
+    return Estimate(problem, name, released(find(held, points, labels, rows), held), free)
+
+
+def _starts(problem: Problem) -> dict[str, np.ndarray]:
+    """The model's initial point, and one from the data where the definition offers it."""
+    starts = {"initial point": problem.start()}
+    from_data = problem.data_start()
+    return starts if from_data is None else starts | {"from the data": from_data}
+
+
+def _points(
+    objective: Objective, starts: Mapping[str, np.ndarray], rows: float, rng: np.random.Generator
+) -> dict[str, Point]:
+    """The objective at the starts, and at others by jitter around the last of them."""
+    points = {name: point(objective, theta) for name, theta in starts.items()}
+    centre = list(points.values())[-1]
+    for number in range(1, max(STARTS - len(points), 1) + 1):
+        points[f"jittered {number}"] = point(objective, jittered(centre, rows, rng))
+    return points
