@@ -352,7 +352,8 @@ def _gradient(fit: Estimate) -> Agreement:
         why = f"there is no scale to step by: {fit.status}"
         return _not_tried("gradient", "gradient", why, Outcome.NOT_APPLICABLE)
     prior = 0.0 if fit.objective == "likelihood" else 1.0
-    scale = 1.0 / np.sqrt(np.diag(fit.optimum.information))
+    curvature = np.diag(fit.optimum.information)  # zero where a parameter is held
+    scale = np.divide(1.0, np.sqrt(curvature), out=np.zeros(len(curvature)), where=curvature > 0)
     place = fit.theta + 0.5 * scale
     exact = fit.problem.derivatives(place, prior)[1] * scale
     # Half a nat a standard error: a step of a hundredth balances truncation against rounding.
