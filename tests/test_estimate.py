@@ -178,10 +178,26 @@ def test_results_are_labelled_by_coordinate(poisson):
     np.testing.assert_allclose(limits["upper"] - poisson.params, half, rtol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["profile", "bootstrap"])
-def test_limits_that_are_not_built_yet_say_so(poisson, kind):
+def test_limits_that_are_not_built_yet_say_so(poisson):
     with pytest.raises(wb.ModelError, match="not built yet"):
-        poisson.conf_int(kind)
+        poisson.conf_int("bootstrap")
+
+
+def test_transformed_limits_are_those_of_the_logarithm(negative_binomial):
+    limits = negative_binomial.conf_int("transformed").loc["alpha"]
+    alpha, error = negative_binomial.params["alpha"], negative_binomial.bse["alpha"]
+    half = 1.959963984540054 * error / alpha  # of log alpha, by the delta method
+    np.testing.assert_allclose(limits, [alpha * np.exp(-half), alpha * np.exp(half)], rtol=1e-9)
+    plain = negative_binomial.conf_int().drop("alpha")
+    np.testing.assert_allclose(
+        negative_binomial.conf_int("transformed").drop("alpha"), plain, rtol=1e-9
+    )
+
+
+def test_a_simplex_has_no_transformed_limits_of_its_parts():
+    fit = wb.maximum_likelihood(wb.bind(declarations.simplex, dataset([0, 0, 1, 2, 2, 2])))
+    assert fit.conf_int("transformed").isna().all(axis=None)
+    assert fit.conf_int().notna().all(axis=None)
 
 
 def test_unknown_kinds_are_named(poisson):

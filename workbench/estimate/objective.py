@@ -80,7 +80,7 @@ def held_at(problem: Problem, fixed: Mapping[str, float]) -> tuple[np.ndarray, n
     Raises ModelError as `natural_start` does, for a parameter that has no coordinate of its own,
     and where nothing stays free.
     """
-    theta, own = natural_start(problem, fixed), _coordinates(problem)
+    theta, own = natural_start(problem, fixed), own_coordinates(problem)
     free = np.ones(len(theta), dtype=bool)
     for label in (label for name in fixed for label in _labels(problem, name)):
         if label not in own:
@@ -94,7 +94,7 @@ def held_at(problem: Problem, fixed: Mapping[str, float]) -> tuple[np.ndarray, n
     return theta, free
 
 
-def _coordinates(problem: Problem) -> dict[str, int]:
+def own_coordinates(problem: Problem) -> dict[str, int]:
     """Natural values that one coordinate of theta decides, and that one nothing else."""
     moved = problem.natural_jacobian(problem.start()) != 0
     alone = moved.sum(axis=1) == 1

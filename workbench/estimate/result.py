@@ -1,5 +1,6 @@
 """A point estimate as users meet it: labelled, on the natural scale, with its uncertainty."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from workbench import uncertainty
 from workbench.density import mean as expected_value
 from workbench.errors import ModelError
 from workbench.estimate.datatree import datatree
+from workbench.estimate.intervals import limits
 from workbench.optimum import Optimum
 from workbench.problem import Problem
 
@@ -20,11 +22,14 @@ COVARIANCES = {
     "sandwich": "sandwich of the observed information and the scores, by row",
     "cluster": "sandwich with scores added up by group, times G / (G - 1)",
 }
-NOT_YET = {
-    "expected": "the expected information",
-    "profile": "profile-likelihood limits",
-    "bootstrap": "bootstrap limits",
+# Small-sample factors of a covariance: of rows n, free parameters k and groups G.
+FACTORS: dict[str, Callable[[float, int, float], float]] = {
+    "none": lambda n, k, G: 1.0,
+    "rows": lambda n, k, G: n / (n - k),
+    "groups": lambda n, k, G: G / (G - 1) if G > 1 else float("nan"),
+    "groups and rows": lambda n, k, G: G / (G - 1) * (n - 1) / (n - k) if G > 1 else float("nan"),
 }
+NOT_YET = {"expected": "the expected information"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,23 +93,33 @@ class Estimate:
         """What `cov_params()` and `bse` are: `cluster` where a group is declared."""
         return "observed" if self.problem.rows.groups is None else "cluster"
 
-    def cov_params(self, kind: str | None = None) -> pd.DataFrame:
-        """Covariance on the natural scale; kinds: observed, opg, sandwich, cluster.
+    def cov_params(self, kind: str | None = None, *, factor: str | None = None) -> pd.DataFrame:
+        """Covariance on the natural scale.
 
-        Raises ModelError where the verdict is not a minimum, with the reason.
+        kind
+            One of `COVARIANCES`: "observed", "opg", "sandwich", "cluster". By default "cluster"
+            where a group is declared, else "observed".
+        factor
+            What multiplies it, one of `FACTORS`: "none", "rows" (n / (n - k)), "groups"
+            (G / (G - 1)), "groups and rows" (G / (G - 1) x (n - 1) / (n - k)). By default
+            "groups" for "cluster", as in Stata's likelihood models, else "none".
+
+        Raises ModelError where the verdict is not regular, with the reason.
         """
         if not self.optimum.verdict.regular:
             raise ModelError(f"no covariance: {self.status}. {self.optimum.verdict.advice}")
         labels = list(self.problem.labels)
-        return pd.DataFrame(self._covariance(kind), index=labels, columns=labels)
+        return pd.DataFrame(self._covariance(kind, factor), index=labels, columns=labels)
 
-    def standard_errors(self, kind: str | None = None) -> pd.Series:
+    def standard_errors(self, kind: str | None = None, *, factor: str | None = None) -> pd.Series:
         """Square roots of the covariance's diagonal; NaN without a regular minimum, or if held."""
         if not self.optimum.verdict.regular:
             return self.params * np.nan
         if (kind or self.covariance_kind) == "cluster" and self._few_groups:
             return self.params * np.nan
-        errors = pd.Series(np.sqrt(np.diag(self._covariance(kind))), list(self.problem.labels))
+        errors = pd.Series(
+            np.sqrt(np.diag(self._covariance(kind, factor))), list(self.problem.labels)
+        )
         errors[self._held] = np.nan
         return errors
 
@@ -114,17 +129,16 @@ class Estimate:
         return self.standard_errors()
 
     def conf_int(self, kind: str = "wald", level: float = 0.95) -> pd.DataFrame:
-        """Limits on the natural scale, columns `lower` and `upper`."""
-        if kind in NOT_YET:
-            raise ModelError(f"{NOT_YET[kind]} are not built yet; kind='wald' is")
-        if kind != "wald":
-            raise ModelError(f"an interval is 'wald', 'profile' or 'bootstrap', not {kind!r}")
-        if not 0 < level < 1:
-            raise ModelError(f"level lies between 0 and 1, such as 0.95, not {level!r}")
-        groups = self.problem.rows.groups
-        units = np.inf if groups is None else len(np.unique(groups))
-        limits = uncertainty.wald(self.params.to_numpy(), self.bse.to_numpy(), level, units)
-        return pd.DataFrame(limits, index=self.params.index, columns=["lower", "upper"])
+        """Limits on the natural scale, columns `lower` and `upper`.
+
+        kind
+            "wald": symmetric on the natural scale. "transformed": symmetric on the unconstrained
+            scale and mapped, so inside the support. Both use `bse`'s covariance, and Student's t
+            where the groups are fewer than 40.
+
+        Raises ModelError for an unknown kind or level.
+        """
+        return limits(self, kind, level)
 
     @cached_property
     def effective_parameters(self) -> float:
@@ -189,16 +203,26 @@ class Estimate:
     def _products(self, groups: np.ndarray | None) -> np.ndarray:
         return uncertainty.score_products(self._scores, self.problem.rows.weights, groups)
 
-    def _covariance(self, kind: str | None) -> np.ndarray:
+    def _covariance(self, kind: str | None, factor: str | None = None) -> np.ndarray:
         """Of the natural values; what was held has none."""
-        covariance = self.theta_covariance(kind or self.covariance_kind)
+        covariance = self.theta_covariance(kind or self.covariance_kind, factor)
         return uncertainty.mapped(covariance, self.problem.natural_jacobian(self.theta))
 
-    def theta_covariance(self, kind: str) -> np.ndarray:
+    def theta_covariance(self, kind: str, factor: str | None = None) -> np.ndarray:
         """Covariance of theta (k, k), unconstrained; zero for coordinates that were held."""
         covariance = np.zeros((len(self.theta), len(self.theta)))
         covariance[np.ix_(self._moves, self._moves)] = self._free_covariance(kind)
-        return covariance
+        return covariance * self._factor(factor or ("groups" if kind == "cluster" else "none"))
+
+    def _factor(self, name: str) -> float:
+        if name not in FACTORS:
+            known = ", ".join(f"'{factor}'" for factor in FACTORS)
+            raise ModelError(f"a small-sample factor is one of {known}, not {name!r}")
+        groups = self.problem.rows.groups
+        if "groups" in name and groups is None:
+            raise ModelError(f"factor={name!r} needs a declared group: wb.read(file, group=...)")
+        count = np.nan if groups is None else len(np.unique(groups))
+        return float(FACTORS[name](self.nobs, self.k, count))
 
     def _free_covariance(self, kind: str) -> np.ndarray:
         information = self._information
@@ -214,8 +238,7 @@ class Estimate:
                 raise ModelError("kind='cluster' needs a declared group: wb.read(file, group=...)")
             if self._few_groups:
                 raise ModelError(_too_few(groups, self.k))
-            factor = uncertainty.cluster_factor(groups)
-            return factor * uncertainty.sandwich(information, self._products(groups))
+            return uncertainty.sandwich(information, self._products(groups))
         if kind in NOT_YET:
             raise ModelError(f"{NOT_YET[kind]} is not built yet; kind is one of {_listed()}")
         raise ModelError(f"a covariance is one of {_listed()}, not {kind!r}")

@@ -2,7 +2,6 @@
 
 from workbench.uncertainty.covariance import (
     FEW_UNITS,
-    cluster_factor,
     inverse,
     mapped,
     sandwich,
@@ -14,7 +13,6 @@ from workbench.uncertainty.covariance import (
 
 __all__ = [
     "FEW_UNITS",
-    "cluster_factor",
     "inverse",
     "mapped",
     "sandwich",

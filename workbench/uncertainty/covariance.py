@@ -55,12 +55,6 @@ def sandwich(information: np.ndarray, products: np.ndarray) -> np.ndarray:
     return np.asarray(bread @ products @ bread)
 
 
-def cluster_factor(groups: np.ndarray) -> float:
-    """G / (G - 1), Stata's factor for likelihood models; NaN for one group."""
-    count = len(np.unique(groups))
-    return count / (count - 1) if count > 1 else float("nan")
-
-
 def trace(information: np.ndarray, products: np.ndarray) -> float:
     """tr(H^-1 sum s s'): the effective number of parameters (Takeuchi 1976).
 
