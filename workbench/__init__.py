@@ -17,7 +17,12 @@ if TYPE_CHECKING:
     from workbench.agreement import Agreement, Checks, check
     from workbench.comparison import Comparison, compare
     from workbench.errors import DataError, ModelError, StudyError, WorkbenchError
-    from workbench.estimate import Estimate, maximum_a_posteriori, maximum_likelihood
+    from workbench.estimate import (
+        Estimate,
+        likelihood_ratio_test,
+        maximum_a_posteriori,
+        maximum_likelihood,
+    )
     from workbench.evaluation import Evaluation, evaluate
     from workbench.findings import Findings
     from workbench.formula import Design, design
@@ -33,7 +38,12 @@ HOMES = {
     "agreement": ("Agreement", "Checks", "check"),
     "comparison": ("Comparison", "compare"),
     "errors": ("DataError", "ModelError", "StudyError", "WorkbenchError"),
-    "estimate": ("Estimate", "maximum_a_posteriori", "maximum_likelihood"),
+    "estimate": (
+        "Estimate",
+        "likelihood_ratio_test",
+        "maximum_a_posteriori",
+        "maximum_likelihood",
+    ),
     "evaluation": ("Evaluation", "evaluate"),
     "findings": ("Findings",),
     "formula": ("Design", "design"),
@@ -67,6 +77,7 @@ __all__ = [
     "compare",
     "design",
     "evaluate",
+    "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
     "read",

@@ -11,6 +11,7 @@ import xarray as xr
 from workbench import uncertainty
 from workbench.density import mean as expected_value
 from workbench.errors import ModelError
+from workbench.estimate import hypotheses
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import limits
 from workbench.optimum import Optimum
@@ -139,6 +140,20 @@ class Estimate:
         Raises ModelError for an unknown kind or level.
         """
         return limits(self, kind, level)
+
+    def derived(
+        self, *expressions: str, kind: str | None = None, level: float = 0.95
+    ) -> pd.DataFrame:
+        """Functions of the parameters, `exp(beta[age])` or `alpha / (1 + alpha)`: delta method.
+
+        Columns `estimate, se, lower, upper`. `kind` is the covariance's, as in `cov_params`.
+        Raises ModelError for what is not understood, naming it.
+        """
+        return hypotheses.derived(self, expressions, kind, level)
+
+    def wald_test(self, hypothesis: str, kind: str | None = None) -> hypotheses.HypothesisTest:
+        """Wald's test of restrictions, as in statsmodels: `beta[a] = 0, beta[b] = beta[c]`."""
+        return hypotheses.wald_test(self, hypothesis, kind)
 
     @cached_property
     def effective_parameters(self) -> float:
