@@ -178,11 +178,6 @@ def test_results_are_labelled_by_coordinate(poisson):
     np.testing.assert_allclose(limits["upper"] - poisson.params, half, rtol=1e-12)
 
 
-def test_limits_that_are_not_built_yet_say_so(poisson):
-    with pytest.raises(wb.ModelError, match="not built yet"):
-        poisson.conf_int("bootstrap")
-
-
 def test_transformed_limits_are_those_of_the_logarithm(negative_binomial):
     limits = negative_binomial.conf_int("transformed").loc["alpha"]
     alpha, error = negative_binomial.params["alpha"], negative_binomial.bse["alpha"]

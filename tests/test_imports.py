@@ -12,19 +12,21 @@ import workbench
 ROOT = Path(__file__).parent.parent
 # A module may import those before it. errors, information, density and registry are leaves.
 ARROW = [
-    "errors", "information", "density", "table", "formula", "problem", "optimum", "uncertainty",
-    "estimate", "agreement", "evaluation", "comparison", "findings", "plots", "report",
+    "errors", "information", "density", "fisher", "table", "formula", "problem", "optimum",
+    "uncertainty", "resampling", "estimate", "agreement", "evaluation", "comparison", "findings", "plots", "report",
     "registry", "study_file", "recording", "study", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),
     "information": {"errors"},
     "density": {"errors"},
+    "fisher": {"density", "errors"},
     "findings": {"information", "errors"},
     "plots": {"findings", "information", "errors"},
     "report": {"findings", "information", "errors", "plots"},
     "optimum": set(),
-    "uncertainty": set(),
+    "uncertainty": {"optimum"},
+    "resampling": {"optimum"},
     "registry": {"errors"},
     "study_file": {"errors"},
 }

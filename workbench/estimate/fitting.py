@@ -5,13 +5,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from workbench.errors import ModelError
-from workbench.estimate.objective import Loss, held_at, natural_start, released
+from workbench.estimate.objective import PRIOR, Loss, held_at, natural_start, released
 from workbench.estimate.result import Estimate
 from workbench.optimum import Held, Objective, Point, find, jittered, point
 from workbench.problem import Problem
 
 STARTS = 3
-PRIOR = {"likelihood": 0.0, "joint": 1.0}  # how much of the log prior each objective takes in
 
 
 def maximum_likelihood(

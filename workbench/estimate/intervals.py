@@ -32,15 +32,18 @@ def transformed(fit: "Estimate", level: float) -> pd.DataFrame:
     return _limits(fit, limits)
 
 
-KINDS = {"wald": wald, "transformed": transformed}
+def bootstrapped(fit: "Estimate", level: float) -> pd.DataFrame:
+    """Percentiles of a thousand replicates, seeded with 0."""
+    return fit.bootstrap().conf_int(level)
+
+
+KINDS = {"wald": wald, "transformed": transformed, "bootstrap": bootstrapped}
 
 
 def limits(fit: "Estimate", kind: str, level: float) -> pd.DataFrame:
     """Limits of one kind. Raises ModelError for a kind or a level that is none."""
     if not 0 < level < 1:
         raise ModelError(f"level lies between 0 and 1, such as 0.95, not {level!r}")
-    if kind == "bootstrap":
-        raise ModelError("bootstrap limits are not built yet; kind='profile' is")
     if kind not in KINDS:
         known = ", ".join(f"'{name}'" for name in KINDS)
         raise ModelError(f"an interval is one of {known}, not {kind!r}")

@@ -12,6 +12,7 @@ from workbench import uncertainty
 from workbench.density import mean as expected_value
 from workbench.errors import ModelError
 from workbench.estimate import hypotheses
+from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import limits
 from workbench.optimum import Optimum
@@ -135,11 +136,34 @@ class Estimate:
         kind
             "wald": symmetric on the natural scale. "transformed": symmetric on the unconstrained
             scale and mapped, so inside the support. Both use `bse`'s covariance, and Student's t
-            where the groups are fewer than 40.
+            where the groups are fewer than 40. "bootstrap": percentiles of `bootstrap()`.
 
         Raises ModelError for an unknown kind or level.
         """
         return limits(self, kind, level)
+
+    def bootstrap(
+        self,
+        replicates: int = 1000,
+        *,
+        way: str = "refit",
+        rng: np.random.Generator | None = None,
+        note: Note = lambda message: None,
+    ) -> Bootstrap:
+        """Rows drawn again with replacement (whole groups, where declared), and fitted again.
+
+        way
+            "refit", from the estimate to a new optimum, or "one step", the approximation by one
+            Newton step.
+        rng
+            None means a generator seeded with 0.
+        note
+            Called with a sentence every hundred replicates.
+
+        Raises ModelError without a regular optimum, and where a tenth of the replicates found
+        none. Those that found none are counted in `failed`.
+        """
+        return bootstrap(self, replicates, way, rng, note)
 
     def derived(
         self, *expressions: str, kind: str | None = None, level: float = 0.95

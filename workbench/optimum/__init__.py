@@ -7,7 +7,7 @@ prior), `theta` is flat and unconstrained, and distances are told in standard er
 from workbench.optimum.best import Optimum, find
 from workbench.optimum.held import Held
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, jittered, point
-from workbench.optimum.search import HANDOVER, Start
+from workbench.optimum.search import HANDOVER, Start, finished
 from workbench.optimum.verdict import Status, Verdict
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Status",
     "Verdict",
     "find",
+    "finished",
     "jittered",
     "point",
 ]

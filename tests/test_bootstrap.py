@@ -1,0 +1,102 @@
+"""The bootstrap by row weights: what is drawn, what is found again, what failed."""
+
+from itertools import islice
+
+import numpy as np
+import pytest
+import statsmodels.api as sm
+
+import workbench as wb
+from models import counts
+from tests import declarations
+from tests.declarations import dataset
+from workbench.resampling import drawn_rows
+
+RNG = np.random.default_rng(12)
+N = 200
+X = RNG.normal(size=(N, 2))
+Y = RNG.negative_binomial(2.0, 2.0 / (2.0 + np.exp(0.5 + X @ [0.4, -0.3])))
+GROUPS = np.repeat(np.arange(N // 5), 5)
+
+
+@pytest.fixture(scope="module")
+def poisson():
+    return wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X)))
+
+
+def test_a_draw_has_as_many_rows_and_whole_groups():
+    weights = np.array([1.0, 2.0, 3.0, 0.0])
+    for draw in islice(drawn_rows(weights, None, np.random.default_rng(0)), 50):
+        assert draw.sum() == 6
+        assert draw[3] == 0
+    for draw in islice(drawn_rows(np.ones(N), GROUPS, np.random.default_rng(0)), 50):
+        assert draw.sum() == N
+        assert (draw.reshape(-1, 5) == draw[::5, None]).all()
+
+
+def test_a_replicate_is_statsmodels_fit_of_the_drawn_rows(poisson):
+    found = poisson.bootstrap(5, rng=np.random.default_rng(1))
+    draws = islice(drawn_rows(np.ones(N), None, np.random.default_rng(1)), 5)
+    for weights, params in zip(draws, found.params.to_numpy(), strict=True):
+        again = np.repeat(np.arange(N), weights.astype(int))
+        theirs = sm.Poisson(Y[again], sm.add_constant(X[again])).fit(disp=0, tol=1e-12)
+        np.testing.assert_allclose(params, theirs.params, rtol=1e-6)
+
+
+def test_the_spread_of_replicates_is_the_sandwich(poisson):
+    found = poisson.bootstrap(1000)
+    assert found.failed == 0
+    assert found.unit == "rows"
+    # 1,000 replicates give a standard deviation to 2 per cent; n = 200 some per cent more.
+    np.testing.assert_allclose(found.bse, poisson.standard_errors("sandwich"), rtol=0.15)
+    limits = poisson.conf_int("bootstrap")
+    np.testing.assert_allclose(limits, found.conf_int())
+    np.testing.assert_allclose(limits["lower"], np.quantile(found.params, 0.025, axis=0))
+
+
+def test_whole_groups_are_drawn_where_they_are_declared():
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=GROUPS)))
+    found = fit.bootstrap(600)
+    assert found.unit == "groups"
+    np.testing.assert_allclose(found.bse, fit.bse, rtol=0.2)
+
+
+def test_one_step_is_near_the_refit_and_says_so(poisson):
+    full, step = (poisson.bootstrap(200, way=way) for way in ("refit", "one step"))
+    assert step.way == "one step"
+    apart = (step.params - full.params).abs() / poisson.bse
+    # What one step leaves is of second order: with 200 rows a tenth of a standard error.
+    assert 1e-6 < apart.to_numpy().mean() < 0.2
+
+
+def test_held_parameters_stay_where_they_are_held(poisson):
+    fit = wb.maximum_likelihood(poisson.problem, fixed={"beta[x2]": -0.3})
+    found = fit.bootstrap(20)
+    assert (found.params["beta[x2]"] == -0.3).all()
+    assert (found.params["beta[x1]"].std()) > 0
+
+
+def test_failed_replicates_are_counted_or_refused():
+    y = np.array([0] * 9 + [1] * 9 + [1, 0.0])
+    x = np.append(np.linspace(-2, 2, 18), [-0.4, 0.4])
+    fit = wb.maximum_likelihood(wb.bind(declarations.logistic, dataset(y, x[:, None])))
+    assert fit.status == "a minimum"
+    # A draw without the two rows in the wrong place is separated: some one in seven.
+    with pytest.raises(wb.ModelError, match=r"of 200 replicates found no optimum"):
+        fit.bootstrap(200)
+
+
+def test_progress_is_told_every_hundred(poisson):
+    said = []
+    poisson.bootstrap(200, way="one step", note=said.append)
+    assert said == ["bootstrap: 100 of 200 replicates", "bootstrap: 200 of 200 replicates"]
+
+
+def test_what_is_no_bootstrap_is_refused(poisson):
+    with pytest.raises(wb.ModelError, match="'refit' or 'one step', not 'wild'"):
+        poisson.bootstrap(10, way="wild")
+    with pytest.raises(wb.ModelError, match="two replicates or more, not 1"):
+        poisson.bootstrap(1)
+    failed = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(np.ones(10))))
+    with pytest.raises(wb.ModelError, match="no bootstrap: running away"):
+        failed.bootstrap(10)
