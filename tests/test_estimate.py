@@ -198,7 +198,7 @@ def test_a_simplex_has_no_transformed_limits_of_its_parts():
 def test_unknown_kinds_are_named(poisson):
     with pytest.raises(wb.ModelError, match="not 'walt'"):
         poisson.conf_int("walt")
-    with pytest.raises(wb.ModelError, match="'observed', 'opg', 'sandwich', 'cluster'"):
+    with pytest.raises(wb.ModelError, match="'observed', 'expected', 'opg', 'sandwich'"):
         poisson.cov_params("hc3")
     with pytest.raises(wb.ModelError, match="needs a declared group"):
         poisson.cov_params("cluster")

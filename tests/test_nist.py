@@ -50,3 +50,11 @@ def test_observed_errors_are_those_of_sixty_digits(fitted):
 def test_the_log_likelihood_is_the_certified_optimums(fitted):
     case, fit = fitted
     assert fit.llf == pytest.approx(case["refined"]["llf_normal_mle"], abs=1e-9)
+
+
+def test_certified_deviations_are_expected_information_with_the_rows_left_over(fitted):
+    case, fit = fitted
+    # NIST divides by n - p, where p does not count sigma: n / (n - p) times our covariance.
+    n, p = fit.nobs, len(case["param_names"])
+    errors = fit.standard_errors("expected")[case["param_names"]] * np.sqrt(n / (n - p))
+    assert digits(errors, case["refined"]["sd"]) >= 6

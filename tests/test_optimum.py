@@ -19,6 +19,7 @@ class Function:
     """An objective by hand."""
 
     longest = np.inf
+    name = "likelihood"
 
     def __init__(self, value, gradient, hessian, ends=False):
         self.value, self.gradient, self.second = value, gradient, hessian
@@ -250,6 +251,17 @@ def test_an_objective_that_is_nowhere_finite_is_not_finite():
 def test_a_finite_value_with_an_infinite_gradient_is_noticed():
     cusp = Function(lambda t: 1.0, lambda t: [np.inf], lambda t: [[1.0]])
     assert searched(cusp, {"a": np.zeros(1)}, ["x"]).verdict.status is Status.NOT_FINITE
+
+
+def test_the_advice_speaks_of_what_is_maximised():
+    y, flat = np.zeros(30), dataset(np.zeros(30))
+    likelihood = fitted(counts.poisson, flat)
+    assert "The likelihood keeps growing" in likelihood.optimum.verdict.advice
+    assert "use MAP with an informative prior" in likelihood.optimum.verdict.advice
+    joint = wb.maximum_a_posteriori(wb.bind(declarations.linear, dataset(y + 1)))
+    assert joint.status == Status.RUNNING_AWAY  # a half-normal prior does not keep sigma from zero
+    assert "The posterior grows without bound" in joint.optimum.verdict.advice
+    assert "more informative prior that keeps it from zero" in joint.optimum.verdict.advice
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])

@@ -22,6 +22,10 @@ class Loss:
     prior: float
 
     @property
+    def name(self) -> str:
+        return "posterior" if self.prior else "likelihood"
+
+    @property
     def longest(self) -> np.ndarray:
         """A factor e on a transformed scale, no limit on the others."""
         return np.array(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from workbench import uncertainty
+from workbench import fisher, uncertainty
 from workbench.density import mean as expected_value
 from workbench.errors import ModelError
 from workbench.estimate import hypotheses
@@ -20,6 +20,7 @@ from workbench.problem import Problem
 
 COVARIANCES = {
     "observed": "inverse of the observed information",
+    "expected": "inverse of the expected (Fisher) information",
     "opg": "inverse of the outer product of the scores",
     "sandwich": "sandwich of the observed information and the scores, by row",
     "cluster": "sandwich with scores added up by group, times G / (G - 1)",
@@ -31,7 +32,6 @@ FACTORS: dict[str, Callable[[float, int, float], float]] = {
     "groups": lambda n, k, G: G / (G - 1) if G > 1 else float("nan"),
     "groups and rows": lambda n, k, G: G / (G - 1) * (n - 1) / (n - k) if G > 1 else float("nan"),
 }
-NOT_YET = {"expected": "the expected information"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,8 +99,8 @@ class Estimate:
         """Covariance on the natural scale.
 
         kind
-            One of `COVARIANCES`: "observed", "opg", "sandwich", "cluster". By default "cluster"
-            where a group is declared, else "observed".
+            One of `COVARIANCES`: "observed", "expected", "opg", "sandwich", "cluster". By default
+            "cluster" where a group is declared, else "observed".
         factor
             What multiplies it, one of `FACTORS`: "none", "rows" (n / (n - k)), "groups"
             (G / (G - 1)), "groups and rows" (G / (G - 1) x (n - 1) / (n - k)). By default
@@ -235,6 +235,17 @@ class Estimate:
         return np.asarray(self.optimum.information[np.ix_(self._moves, self._moves)])
 
     @cached_property
+    def _expected_information(self) -> np.ndarray:
+        """Of the free coordinates; for a MAP with the curvature of its prior, which is no data."""
+        problem, theta = self.problem, self.theta
+        blocks = fisher.information(problem.distribution(theta), problem.rows.count)
+        jacobians = problem.distribution_jacobian(theta)
+        information = fisher.expected_information(blocks, jacobians, problem.rows.weights)
+        if self.objective == "joint":
+            information = information + problem.hessian(theta, 1.0) - problem.hessian(theta)
+        return np.asarray(information[np.ix_(self._moves, self._moves)])
+
+    @cached_property
     def _scores(self) -> np.ndarray:
         """By the free coordinates."""
         return np.asarray(self.problem.scores(self.theta)[:, self._moves])
@@ -268,6 +279,8 @@ class Estimate:
         groups = self.problem.rows.groups
         if kind == "observed":
             return uncertainty.inverse(information)
+        if kind == "expected":
+            return uncertainty.inverse(self._expected_information)
         if kind == "opg":
             return uncertainty.inverse(self._products(None))
         if kind == "sandwich":
@@ -278,8 +291,6 @@ class Estimate:
             if self._few_groups:
                 raise ModelError(_too_few(groups, self.k))
             return uncertainty.sandwich(information, self._products(groups))
-        if kind in NOT_YET:
-            raise ModelError(f"{NOT_YET[kind]} is not built yet; kind is one of {_listed()}")
         raise ModelError(f"a covariance is one of {_listed()}, not {kind!r}")
 
     def _heading(self) -> list[str]:

@@ -5,6 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 NAMED = 4  # parameters spelled out in a direction
+# What helps where the data alone do not, by what is maximised.
+REMEDY = {
+    "likelihood": "use MAP with an informative prior",
+    "posterior": "give the parameter a more informative prior",
+}
 
 
 def _spelled(direction: np.ndarray, labels: Sequence[str]) -> str:
@@ -18,14 +23,14 @@ def _spelled(direction: np.ndarray, labels: Sequence[str]) -> str:
     return said + (" ..." if len(main) > NAMED else "")
 
 
-def saddle(direction: np.ndarray, labels: Sequence[str]) -> str:
+def saddle(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
-        f"The objective bends down along {_spelled(direction, labels)}, and the search came to no "
+        f"The {what} bends upwards along {_spelled(direction, labels)}, and the search came to no "
         "end there. Give the parameters another initval."
     )
 
 
-def not_reached(direction: np.ndarray, labels: Sequence[str]) -> str:
+def not_reached(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
         f"Better points lie along {_spelled(direction, labels)}, and the search did not come to "
         "an end there. Give the parameters another initval, or rescale the columns."
@@ -48,44 +53,44 @@ def not_finite(value: float) -> str:
     )
 
 
-def not_identified(direction: np.ndarray, labels: Sequence[str]) -> str:
+def not_identified(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
-        f"The likelihood does not change along {_spelled(direction, labels)}: these parameters are "
-        "not told apart by the data. Drop a column that the others repeat, or use MAP with an "
-        "informative prior."
+        f"The {what} does not change along {_spelled(direction, labels)}: these parameters are "
+        "not told apart by the data. Drop a column that the others repeat, or "
+        f"{REMEDY[what]}."
     )
 
 
-def running_away(direction: np.ndarray, labels: Sequence[str]) -> str:
+def running_away(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
-        f"The likelihood keeps growing as the parameters move along {_spelled(direction, labels)}: "
+        f"The {what} keeps growing as the parameters move along {_spelled(direction, labels)}: "
         "it has no maximum there (separated outcomes, an empty cell, or a parameter whose limit "
-        "is a simpler model). Use the simpler model, or MAP with an informative prior."
+        f"is a simpler model). Use the simpler model, or {REMEDY[what]}."
     )
 
 
-def without_bound(direction: np.ndarray, labels: Sequence[str]) -> str:
+def without_bound(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
-        f"The likelihood grows without bound as the parameters move along "
-        f"{_spelled(direction, labels)}: a scale collapses on rows that are fitted exactly. Keep "
-        "it from zero with a prior and use MAP, share one scale, or record the outcome's rounding."
+        f"The {what} grows without bound as the parameters move along "
+        f"{_spelled(direction, labels)}: a scale collapses on rows that are fitted exactly. Share "
+        f"one scale, record the outcome's rounding, or {REMEDY[what]} that keeps it from zero."
     )
 
 
-def at_an_edge(direction: np.ndarray, labels: Sequence[str]) -> str:
+def at_an_edge(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
-        f"The likelihood still grows towards {_spelled(direction, labels)}, where the support "
+        f"The {what} still grows towards {_spelled(direction, labels)}, where the support "
         "ends: the estimate stands at an edge, and has no standard error from the information. "
         "Use a parametric bootstrap, or a likelihood ratio."
     )
 
 
-def at_a_limit(direction: np.ndarray, labels: Sequence[str]) -> str:
+def at_a_limit(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
-        f"The likelihood grows towards a limit along {_spelled(direction, labels)}: the maximum "
+        f"The {what} grows towards a limit along {_spelled(direction, labels)}: the maximum "
         "lies at an edge of the parameter space (a variance, a weight or a rate at zero), and has "
-        "no standard error from the information. Use the simpler model without it, or MAP with an "
-        "informative prior."
+        "no standard error from the information. Use the simpler model without it, or "
+        f"{REMEDY[what]}."
     )
 
 

@@ -28,6 +28,9 @@ class Optimum:
     verdict: Verdict
 
 
+@np.errstate(
+    over="ignore", invalid="ignore", divide="ignore"
+)  # a density beyond all numbers is no good point
 def find(
     objective: Objective, starts: Mapping[str, Point], labels: Sequence[str], rows: float
 ) -> Optimum:

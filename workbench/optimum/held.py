@@ -19,6 +19,10 @@ class Held:
     free: np.ndarray
 
     @property
+    def name(self) -> str:
+        return self.objective.name
+
+    @property
     def longest(self) -> np.ndarray:
         return np.asarray(np.broadcast_to(self.objective.longest, self.theta.shape)[self.free])
 

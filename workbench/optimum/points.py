@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 
 # Standard errors left to go at a minimum: a millionth is far below anything a table shows.
 STEP_TOLERANCE = 1e-6
@@ -19,10 +19,14 @@ SOUND = 1e-9
 class Objective(Protocol):
     """A function to be minimised, with its exact derivatives.
 
-    `longest` is what one step may move each coordinate at most: a logarithm by little, or the
-    search ends where log densities are rounding; infinite where the data alone give the unit.
-    `ends` says whether the natural parameters come to a limit far along a direction of theta.
+    `name` is what is maximised, "likelihood" or "posterior". `longest` is what one step may move
+    each coordinate at most: a logarithm by little, or the search ends where log densities are
+    rounding; infinite where the data alone give the unit. `ends` says whether the natural
+    parameters come to a limit far along a direction of theta.
     """
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def longest(self) -> np.ndarray | float: ...
@@ -100,6 +104,11 @@ class Point:
         divisor = np.where(kept, values, 1.0)
         step = -self.scale * (vectors @ (along / divisor))
         return step, float(np.sqrt(np.sum(along**2 / divisor)))
+
+
+def length(vector: np.ndarray) -> float:
+    """Euclidean, with no square on the way that could overflow."""
+    return float(blas.dnrm2(vector))
 
 
 def point(objective: Objective, theta: np.ndarray) -> Point:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from workbench.optimum.points import STEP_TOLERANCE, Objective, Point
+from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, length
 
 # A parabola rises by half a nat one standard error away. A side that rises by less than a
 # ten-thousandth of what the parabola would is flat.
@@ -60,7 +60,7 @@ def probes(objective: Objective, here: Point, units: np.ndarray) -> list[tuple[n
 def edge(objective: Objective, here: Point, units: np.ndarray) -> np.ndarray | None:
     """The direction of descent, of length 1 in `units`, if the support ends there; else None."""
     downhill = -units * here.gradient
-    slope = float(np.linalg.norm(downhill))
+    slope = length(downhill)
     if slope < COUNTS:
         return None
     beyond = here.theta + np.outer(AT_EDGE, units * downhill / slope)
@@ -154,5 +154,5 @@ def _onward(here: Point, units: np.ndarray) -> np.ndarray:
     step = here.newton_step[0] / units
     if not step.any():
         step = -units * here.gradient
-    length = np.linalg.norm(step)
-    return step / length if length > 0 else np.full(len(step), 1 / np.sqrt(len(step)))
+    size = length(step)
+    return step / size if size > 0 else np.full(len(step), 1 / np.sqrt(len(step)))

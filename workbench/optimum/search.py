@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
-from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point
+from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, length, point
 
 # Where the trust region hands over to plain Newton steps, which from there leave at most a third
 # of what was left, or are not those of a minimum.
@@ -56,9 +56,9 @@ def search(
         trial = point(objective, here.theta + scale * move)
         gain = (here.value - trial.value) / predicted if trial.finite and predicted > 0 else -1.0
         if gain < 0.25:
-            radius = 0.25 * float(np.linalg.norm(move))
+            radius = 0.25 * length(move)
         elif gain > 0.75:
-            radius = max(radius, 2.0 * float(np.linalg.norm(move)))
+            radius = max(radius, 2.0 * length(move))
         if gain > ENOUGH:
             here = trial
             values.append(here.value)
@@ -99,25 +99,25 @@ def _within(here: Point, scale: np.ndarray, radius: float) -> np.ndarray:
     inside (More and Sorensen 1983); `excess` is what is added once the lowest stands at zero.
     """
     newton = here.definite_step
-    if newton is not None and np.linalg.norm(newton / scale) <= radius:
+    if newton is not None and length(newton / scale) <= radius:
         return np.asarray(newton / scale)
     curvature, axes = np.linalg.eigh(scale[:, None] * here.information * scale)
     slope = axes.T @ (scale * here.gradient)
-    if curvature[0] > 0 and np.linalg.norm(slope / curvature) <= radius:
+    if curvature[0] > 0 and length(slope / curvature) <= radius:
         return np.asarray(-axes @ (slope / curvature))
     lifted = curvature + max(0.0, -curvature[0])
 
     def move(excess: float) -> np.ndarray:
         return np.asarray(-slope / (lifted + excess))
 
-    highest = 1.01 * np.linalg.norm(slope) / radius + np.finfo(float).tiny
+    highest = 1.01 * length(slope) / radius + np.finfo(float).tiny
     lowest = 1e-12 * highest
-    if np.linalg.norm(move(lowest)) < radius:  # a saddle without slope: go down along its axis
+    if length(move(lowest)) < radius:  # a saddle without slope: go down along its axis
         inside = move(lowest)
         inside[0] = np.copysign(np.sqrt(radius**2 - np.sum(inside[1:] ** 2)), -slope[0])
         return np.asarray(axes @ inside)
 
     def outside(excess: float) -> float:
-        return 1 / radius - 1 / float(np.linalg.norm(move(excess)))
+        return 1 / radius - 1 / length(move(excess))
 
     return np.asarray(axes @ move(brentq(outside, lowest, highest, xtol=lowest, rtol=1e-3)))

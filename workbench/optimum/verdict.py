@@ -85,7 +85,7 @@ def judge(
     step, eigenvalues = here.newton_step[1], here.spectrum[0]
     ends = edge(objective, here, units)
     if ends is not None:
-        words = advice.at_an_edge(ends, labels)
+        words = advice.at_an_edge(ends, labels, objective.name)
         return Verdict(Status.IRREGULAR, words, step, eigenvalues), None
     told = [
         (_status(probe), direction if probe.flat_ahead else -direction, probe.better)
@@ -93,14 +93,14 @@ def judge(
     ]
     for _, direction, better in told:
         if better is not None and unbounded(objective, here, better):
-            words = advice.without_bound(direction, labels)
+            words = advice.without_bound(direction, labels, objective.name)
             return Verdict(Status.RUNNING_AWAY, words, step, eigenvalues, bounded=False), None
     sure = (Status.MINIMUM, np.zeros(len(units)), None)
     status, direction, better = min([*told, sure], key=lambda one: WORST[one[0]])
     if status is Status.RUNNING_AWAY and objective.ends(here.theta, units * direction):
-        words = advice.at_a_limit(direction, labels)
+        words = advice.at_a_limit(direction, labels, objective.name)
         return Verdict(Status.IRREGULAR, words, step, eigenvalues), None
-    words = ADVICE[status](direction, labels) if status in ADVICE else ""
+    words = ADVICE[status](direction, labels, objective.name) if status in ADVICE else ""
     return _measured(objective, here, labels, status, words), better
 
 
@@ -120,9 +120,12 @@ def _measured(
     step, (eigenvalues, vectors) = here.newton_step[1], here.spectrum
     largest = np.abs(eigenvalues).max(initial=0.0)
     if status in (Status.MINIMUM, Status.NOT_IDENTIFIED) and eigenvalues[0] < -BENT * largest:
-        status, words = Status.NOT_STATIONARY, advice.saddle(vectors[:, 0], labels)
+        status, words = Status.NOT_STATIONARY, advice.saddle(vectors[:, 0], labels, objective.name)
     if status is Status.MINIMUM and eigenvalues[0] < ROUNDING * largest:
-        status, words = Status.NOT_IDENTIFIED, advice.not_identified(vectors[:, 0], labels)
+        status, words = (
+            Status.NOT_IDENTIFIED,
+            advice.not_identified(vectors[:, 0], labels, objective.name),
+        )
     if status is Status.MINIMUM and step >= max(STEP_TOLERANCE, _rounding(objective, here)):
         status, words = Status.NOT_STATIONARY, advice.short_of_it(step)
     return Verdict(status, words, step, eigenvalues)

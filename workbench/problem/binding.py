@@ -27,6 +27,7 @@ from workbench.problem.rows import (
     taken_rows,
     unchanged,
 )
+from workbench.problem.symbolic import SymbolicDistribution
 
 Declaration = Callable[[xr.Dataset], pm.Model]
 
@@ -124,10 +125,29 @@ class Problem:
 
     def distribution(self, theta: np.ndarray) -> Distribution:
         """The outcome's distribution in each row, by name and parameters, as numbers."""
+        tree = self._single_distribution
+        return tree.numbers(self.functions("distribution", theta, *self._arrays))
+
+    def distribution_jacobian(self, theta: np.ndarray) -> list[np.ndarray]:
+        """d parameter / d theta in each row, (n, k), of the parameters of `distribution`.
+
+        Depth first; weights of components and probabilities of categories one by one.
+        """
+        spread = self._single_distribution.spread
+        self._require_independent_rows("distribution by row")
+        if np.ndim(self.rows.observed) > 1:
+            raise ModelError("with several values on one row there is no single distribution")
+        slopes = self.functions("distribution_jacobian", theta, *self._arrays)
+        by_column = zip(slopes, spread, strict=True)
+        columns = [column for slope, along in by_column
+                   for column in (np.moveaxis(slope, -2, 0) if along else [slope])]  # fmt: skip
+        return [np.broadcast_to(column, (self.rows.count, len(theta))) for column in columns]
+
+    @property
+    def _single_distribution(self) -> SymbolicDistribution:
         if self.graph.distribution is None:
             raise ModelError("with several outcomes on one row there is no single distribution")
-        leaves = self.functions("distribution", theta, *self._arrays)
-        return self.graph.distribution.numbers(leaves)
+        return self.graph.distribution
 
     def start(self) -> np.ndarray:
         """PyMC's initial point, shape (k,)."""

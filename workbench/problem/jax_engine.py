@@ -58,6 +58,7 @@ class Engine:
             "natural_jacobian": lambda: (jax.jacfwd(self._natural), np.asarray),
             "unconstrained": lambda: (self._unconstrained, np.asarray),
             "distribution": lambda: (self._distribution, _leaves),
+            "distribution_jacobian": lambda: (jax.jacfwd(self._real_distribution), _leaves),
         }
 
     @cached_property
@@ -80,6 +81,10 @@ class Engine:
     def _distribution(self) -> Function:
         leaves = self.graph.distribution.leaves if self.graph.distribution else ()
         return self._all_traced(self.graph.theta, leaves)
+
+    def _real_distribution(self, *arguments: Any) -> list[Any]:
+        """A number of trials is an integer, which JAX would not differentiate."""
+        return [jnp.asarray(leaf, float) for leaf in self._distribution(*arguments)]
 
     def _traced(self, vector: Variable, output: Variable) -> Function:
         function = self._all_traced(vector, [output])

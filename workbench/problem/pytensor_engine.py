@@ -59,12 +59,16 @@ class Engine:
             vector, output = simple[name]
             function = _function([vector, *self.arrays], [output], large)
             return lambda *arguments: np.asarray(function(*arguments)[0])
+        leaves = list(graph.distribution.leaves) if graph.distribution else []
         if name == "distribution":
-            leaves = list(graph.distribution.leaves) if graph.distribution else []
             return _function([graph.theta, *self.arrays], leaves, large)
+        if name == "distribution_jacobian":
+            return self._jacobians(leaves, large)
         if name in ("scores", "natural_jacobian"):
-            output = graph.pointwise if name == "scores" else graph.natural
-            return self._jacobian(output, large)
+            jacobians = self._jacobians(
+                [graph.pointwise if name == "scores" else graph.natural], large
+            )
+            return lambda *arguments: jacobians(*arguments)[0]
         return getattr(self, f"_{name}")(large)
 
     def hessian_by_differences(self, large: bool) -> Function:
@@ -110,13 +114,17 @@ class Engine:
             [function(theta, *others, unit)[0] for unit in np.eye(len(theta))]
         )
 
-    def _jacobian(self, output: Variable, large: bool) -> Function:
+    def _jacobians(self, outputs: Sequence[Variable], large: bool) -> Function:
+        """d output / d theta of each output, theta along a new last axis."""
         direction = pt.vector("direction")
-        tangent = pushforward(output, self.graph.theta, direction)
-        function = _function([self.graph.theta, *self.arrays, direction], [tangent], large)
-        return lambda theta, *others: np.column_stack(
-            [function(theta, *others, unit)[0] for unit in np.eye(len(theta))]
-        )
+        tangents = pushforward(outputs, self.graph.theta, direction, disconnected_outputs="ignore")
+        function = _function([self.graph.theta, *self.arrays, direction], tangents, large)
+
+        def call(theta: np.ndarray, *others: Any) -> list[np.ndarray]:
+            columns = [function(theta, *others, unit) for unit in np.eye(len(theta))]
+            return [np.stack(pieces, axis=-1) for pieces in zip(*columns, strict=True)]
+
+        return call
 
     def _inputs(self) -> list[Variable]:
         return [self.graph.theta, self.prior, self.weights, *self.arrays]

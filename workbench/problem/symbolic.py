@@ -10,6 +10,8 @@ from workbench.density import Distribution
 
 # The symbolic distributions whose inputs are themselves distributions.
 COMPOSITES = {"MixtureRV": "Mixture", "_HurdleRV": "Hurdle", "CensoredRV": "Censored"}
+# Those whose own parameter is a probability for each component or category.
+SPREAD = {"Mixture", "Hurdle", "Categorical"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class SymbolicDistribution:
         """All parameters, depth first: this node's own, then its components'."""
         below = (leaf for component in self.components for leaf in component.leaves)
         return (*self.parameters, *below)
+
+    @property
+    def spread(self) -> tuple[bool, ...]:
+        """Whether each leaf holds one number for each component or category, on its last axis."""
+        below = (flag for component in self.components for flag in component.spread)
+        return (*(self.name in SPREAD for _ in self.parameters), *below)
 
     def with_leaves(self, leaves: Sequence[Variable]) -> "SymbolicDistribution":
         """The same tree over other variables, in the order of `leaves`."""
