@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 # A module may import those before it. errors, information, density and registry are leaves.
 ARROW = [
     "errors", "information", "density", "fisher", "table", "formula", "problem", "optimum",
-    "uncertainty", "resampling", "estimate", "agreement", "evaluation", "comparison", "findings", "plots", "report",
-    "registry", "study_file", "recording", "study", "cli",
+    "uncertainty", "resampling", "estimate", "agreement", "evaluation", "comparison", "findings",
+    "plots", "report", "registry", "study_file", "recording", "study", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),
