@@ -1,6 +1,7 @@
 """Estimates and their uncertainty against closed forms and statsmodels."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ from models import counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench import uncertainty
+from workbench.uncertainty import Limit, Profile, Side
 
 RNG = np.random.default_rng(5)
 N = 400
@@ -303,3 +305,59 @@ def test_few_groups_take_students_t():
     fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=np.arange(N) % 10)))
     half = 2.2621571628 * fit.bse  # of 9 degrees of freedom
     np.testing.assert_allclose(fit.conf_int()["upper"] - fit.params, half, rtol=1e-9)
+
+
+def test_profile_limits_are_natural_and_told_side_by_side(negative_binomial):
+    found = negative_binomial.profile()
+    assert (found[["below", "above"]] == "valid").all(axis=None)
+    np.testing.assert_array_equal(negative_binomial.conf_int("profile"), found[["lower", "upper"]])
+    # At a limit, with the others at their best, the deviance is the quantile: chi squared's .95.
+    held = wb.maximum_likelihood(
+        negative_binomial.problem, fixed={"alpha": found.loc["alpha", "upper"]}
+    )
+    deviance = 2 * (negative_binomial.llf - held.llf)
+    assert deviance == pytest.approx(3.841458820694124, rel=1e-6)
+    limits = found.loc["alpha", ["lower", "upper"]].astype(float)
+    assert limits["lower"] < negative_binomial.params["alpha"] < limits["upper"]
+
+
+def test_an_open_side_reaches_to_the_end_of_the_support():
+    # Counts hardly more spread than Poisson's: how large alpha is, nothing tells.
+    y = np.random.default_rng(3).negative_binomial(30, 30 / 34, 150)
+    fit = wb.maximum_likelihood(wb.bind(counts.negative_binomial, dataset(y)))
+    assert fit.status == "a minimum"
+    found = fit.profile().loc["alpha"]
+    assert found["above"] == "open"
+    assert found["upper"] == np.inf
+    assert found["below"] == "valid"
+
+
+def test_a_profile_that_finds_better_says_where_to_start_again(negative_binomial, monkeypatch):
+    # tests/test_profile.py shows how one comes across it; here it is what the user reads.
+    theta = negative_binomial.theta
+    short = replace(negative_binomial, optimum=replace(negative_binomial.optimum, value=1e4))
+    failed = Side(Limit.BETTER, np.nan, theta, np.zeros((0, 2)))
+    valid = Side(Limit.VALID, 1.0, None, np.zeros((0, 2)))
+    monkeypatch.setattr(uncertainty, "profile", lambda *_: Profile(0.95, failed, valid))
+    with pytest.raises(wb.ModelError, match=r"better by .* nats.*start=\{'beta\[Intercept\]'"):
+        short.profile()
+
+
+def test_a_contour_goes_round_the_estimate(negative_binomial):
+    first, second = "beta[x1]", "alpha"
+    found = negative_binomial.contour(first, second, points=16)
+    assert found.notna().all(axis=None)
+    for label in (first, second):
+        assert found[label].min() < negative_binomial.params[label] < found[label].max()
+    one = found.iloc[3].to_dict()
+    held = wb.maximum_likelihood(negative_binomial.problem, fixed=one)
+    # Of two degrees of freedom: -2 log(0.05).
+    assert 2 * (negative_binomial.llf - held.llf) == pytest.approx(-2 * np.log(0.05), rel=1e-5)
+    with pytest.raises(wb.ModelError, match="did you mean 'alpha'"):
+        negative_binomial.contour("alhpa", first)
+
+
+def test_profiles_of_rows_in_groups_are_refused():
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=GROUPS)))
+    with pytest.raises(wb.ModelError, match="belong to groups"):
+        fit.profile()

@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 
 from workbench import uncertainty
-from workbench.errors import ModelError
-from workbench.estimate.objective import own_coordinates
+from workbench.errors import ModelError, nearest
+from workbench.estimate.objective import PRIOR, Loss, own_coordinates
+from workbench.optimum import Held, Point, point
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
+
+NOT_ALONE = "no coordinate of its own, or held"
 
 
 def wald(fit: "Estimate", level: float) -> pd.DataFrame:
@@ -28,7 +31,7 @@ def transformed(fit: "Estimate", level: float) -> pd.DataFrame:
         errors = np.sqrt(np.diag(fit.theta_covariance(fit.covariance_kind)))
         ends = uncertainty.wald(fit.theta, errors, level, _units(fit))
         for place, coordinate in _own_places(fit):
-            limits[place] = _mapped(fit, place, coordinate, ends[coordinate])
+            limits[place] = np.sort(_mapped(fit, place, coordinate, ends[coordinate]))
     return _limits(fit, limits)
 
 
@@ -37,7 +40,59 @@ def bootstrapped(fit: "Estimate", level: float) -> pd.DataFrame:
     return fit.bootstrap().conf_int(level)
 
 
-KINDS = {"wald": wald, "transformed": transformed, "bootstrap": bootstrapped}
+def profiled(fit: "Estimate", level: float) -> pd.DataFrame:
+    """Where the likelihood, maximised over all others, falls by its quantile (Wilks 1938)."""
+    return fit.profile(level)[["lower", "upper"]]
+
+
+def profile(fit: "Estimate", level: float) -> pd.DataFrame:
+    """Profile-likelihood limits with what became of each side; see `Estimate.profile`."""
+    if fit.problem.rows.groups is not None:
+        raise ModelError(
+            "a profile likelihood takes rows for independent, and these belong to groups; use "
+            "kind='wald', kind='transformed' or kind='bootstrap', with errors by group"
+        )
+    found = pd.DataFrame(np.nan, fit.params.index, ["lower", "upper"])
+    found[["below", "above"]] = NOT_ALONE if fit.optimum.verdict.regular else str(fit.status)
+    if not fit.optimum.verdict.regular:
+        return found
+    loss, here, coordinates = _free_minimum(fit)
+    for place, coordinate in _own_places(fit):
+        sides = uncertainty.profile(loss, here, coordinates[coordinate], level)
+        if sides.better is not None:
+            raise ModelError(_better(fit, fit.problem.labels[place], sides.better))
+        ends = np.array([sides.lower, sides.upper])
+        label = fit.problem.labels[place]
+        said = [str(sides.below.status), str(sides.above.status)]
+        limits = _mapped(fit, place, coordinate, ends)
+        if limits[0] > limits[1]:  # a transform that turns the scale around
+            limits, said = limits[::-1], said[::-1]
+        found.loc[label] = [*limits, *said]
+    return found.astype({"lower": float, "upper": float})
+
+
+def contour(fit: "Estimate", first: str, second: str, level: float, points: int) -> pd.DataFrame:
+    """Points on the joint profile-likelihood contour; see `Estimate.contour`."""
+    if not fit.optimum.verdict.regular:
+        raise ModelError(f"no contour: {fit.status}. {fit.optimum.verdict.advice}")
+    own = {fit.problem.labels[place]: (place, at) for place, at in _own_places(fit)}
+    for label in (first, second):
+        if label not in own:
+            raise ModelError(f"no contour of '{label}'{nearest(label, own)}: it has no coordinate "
+                             "of its own, or is held")  # fmt: skip
+    loss, here, coordinates = _free_minimum(fit)
+    (place, at), (other, there) = own[first], own[second]
+    found = uncertainty.contour(loss, here, coordinates[at], coordinates[there], level, points)
+    values = _mapped(fit, place, at, found[:, 0]), _mapped(fit, other, there, found[:, 1])
+    return pd.DataFrame(dict(zip((first, second), values, strict=True)))
+
+
+KINDS = {
+    "wald": wald,
+    "transformed": transformed,
+    "profile": profiled,
+    "bootstrap": bootstrapped,
+}
 
 
 def limits(fit: "Estimate", kind: str, level: float) -> pd.DataFrame:
@@ -74,8 +129,33 @@ def _own_places(fit: "Estimate") -> list[tuple[int, int]]:
     ]
 
 
+def _free_minimum(fit: "Estimate") -> tuple[Held, Point, dict[int, int]]:
+    """The loss of the free coordinates, its minimum, and where among them each coordinate is."""
+    free = np.ones(len(fit.theta), dtype=bool) if fit.free is None else fit.free
+    loss = Held(Loss(fit.problem, PRIOR[fit.objective]), fit.theta, free)
+    places = {int(coordinate): place for place, coordinate in enumerate(np.flatnonzero(free))}
+    return loss, point(loss, fit.theta[free]), places
+
+
+def _better(fit: "Estimate", label: str, theta: np.ndarray) -> str:
+    """The profile restarts the fit, and says from where."""
+    free = np.ones(len(fit.theta), dtype=bool) if fit.free is None else fit.free
+    whole = fit.theta.copy()
+    whole[free] = theta
+    start = dict(zip(fit.problem.labels, fit.problem.natural(whole).tolist(), strict=True))
+    nats = fit.optimum.value - fit.problem.values(whole[None], PRIOR[fit.objective])[0]
+    return (
+        f"the profile of {label} came across a point better by {nats:.3g} nats, so the estimate is "
+        f"not the maximum; fit again from there, with start={start}"
+    )
+
+
 def _mapped(fit: "Estimate", place: int, coordinate: int, ends: np.ndarray) -> np.ndarray:
-    """Ends of an interval of one coordinate of theta, on the natural scale, ascending."""
+    """Values of one coordinate of theta on the natural scale; an end without limit stays one."""
     theta = np.tile(fit.theta, (len(ends), 1))
     theta[:, coordinate] = ends
-    return np.sort([fit.problem.natural(one)[place] for one in theta])
+    values = [
+        fit.problem.natural(one)[place] if not np.isnan(end) else np.nan
+        for one, end in zip(theta, ends, strict=True)
+    ]
+    return np.array(values)

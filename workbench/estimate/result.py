@@ -14,7 +14,7 @@ from workbench.errors import ModelError
 from workbench.estimate import hypotheses
 from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
 from workbench.estimate.datatree import datatree
-from workbench.estimate.intervals import limits
+from workbench.estimate.intervals import contour, limits, profile
 from workbench.optimum import Optimum
 from workbench.problem import Problem
 
@@ -136,11 +136,35 @@ class Estimate:
         kind
             "wald": symmetric on the natural scale. "transformed": symmetric on the unconstrained
             scale and mapped, so inside the support. Both use `bse`'s covariance, and Student's t
-            where the groups are fewer than 40. "bootstrap": percentiles of `bootstrap()`.
+            where the groups are fewer than 40. "profile": see `profile()`. "bootstrap":
+            percentiles of `bootstrap()`.
 
         Raises ModelError for an unknown kind or level.
         """
         return limits(self, kind, level)
+
+    def profile(self, level: float = 0.95) -> pd.DataFrame:
+        """Profile-likelihood limits, and in `below` and `above` what became of each side.
+
+        "valid"; "open": the likelihood never falls so far, and the limit is the parameter's own;
+        "failed": the search over the others came to no end, and the limit is NaN. A natural value
+        without a coordinate of its own (a simplex, an order) has none. For a MAP it is the
+        posterior density that is profiled.
+
+        Raises ModelError for rows in groups, which are not independent, and where a better
+        optimum was come across, with the start from which to fit again.
+        """
+        return profile(self, level)
+
+    def contour(
+        self, first: str, second: str, level: float = 0.95, points: int = 60
+    ) -> pd.DataFrame:
+        """Points on the contour of two parameters' joint profile likelihood, by their labels.
+
+        The chi-squared quantile is that of two degrees of freedom. A ray that came to no end is a
+        row of NaN.
+        """
+        return contour(self, first, second, level, points)
 
     def bootstrap(
         self,

@@ -1,4 +1,4 @@
-"""Covariances and intervals of an estimate: arrays in, arrays out."""
+"""Covariances, intervals and profiles of an estimate: functions and arrays in, arrays out."""
 
 from workbench.uncertainty.covariance import (
     FEW_UNITS,
@@ -10,11 +10,17 @@ from workbench.uncertainty.covariance import (
     trace,
     wald,
 )
+from workbench.uncertainty.profiles import Limit, Profile, Side, contour, profile
 
 __all__ = [
     "FEW_UNITS",
+    "Limit",
+    "Profile",
+    "Side",
+    "contour",
     "inverse",
     "mapped",
+    "profile",
     "sandwich",
     "score_products",
     "summed",
