@@ -1,6 +1,7 @@
 """The search and its verdict: a failure is never called a success, nor the other way round."""
 
 import numpy as np
+import pymc as pm
 import pytest
 from scipy import optimize
 
@@ -24,9 +25,13 @@ class Function:
     def __init__(self, value, gradient, hessian, ends=False):
         self.value, self.gradient, self.second = value, gradient, hessian
         self.limit = ends
+        self.mirrors = False
 
     def ends(self, theta, direction):
         return self.limit
+
+    def alike(self, theta, other):
+        return self.mirrors
 
     def values(self, thetas):
         return np.array([self.value(theta) for theta in thetas], float)
@@ -212,10 +217,57 @@ def test_an_optimum_worse_by_more_takes_nothing_away():
 
 
 def test_a_mirror_image_is_another_name_for_the_same_minimum():
+    def mixture(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            means = [
+                pm.Normal(f"m{name}", 0, 10, initval=at) for name, at in (("a", 0.1), ("b", -0.1))
+            ]
+            parts = [pm.Normal.dist(mean, 1.0) for mean in means]
+            pm.Mixture("outcome", w=[0.5, 0.5], comp_dists=parts, observed=y, dims="row")
+        return model
+
+    y = np.append(RNG.normal(-3, 1, 60), RNG.normal(3, 1, 60))
+    problem = wb.bind(mixture, dataset(y))
+    fit = wb.maximum_likelihood(problem, start={"ma": -3.0, "mb": 3.0})
+    assert fit.status == Status.MINIMUM
+    assert "relabelled" in fit.optimum.verdict.advice
+    assert fit.bse.notna().all()
+
+
+def test_two_places_of_a_cauchy_are_no_mirror_images():
+    def cauchy(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            pm.Cauchy("outcome", pm.Normal("place", 0, 10), 1.0, observed=y, dims="row")
+        return model
+
+    problem = wb.bind(cauchy, dataset(np.array([-6.0, 6.0])))
+    fit = wb.maximum_likelihood(problem, start={"place": 5.0})
+    far = wb.maximum_likelihood(problem, start={"place": -5.0})
+    # Both are at -+ sqrt(35), by the score's cubic; nothing but the start decides.
+    assert abs(fit.params["place"]) == pytest.approx(np.sqrt(35), rel=1e-9)
+    assert fit.llf == pytest.approx(far.llf, rel=1e-12)
+    assert "relabelled" not in fit.optimum.verdict.advice
+
+
+def test_equal_optima_of_different_distributions_are_several_minima():
     starts = {"left": np.array([-1.5]), "right": np.array([1.5])}
-    verdict = searched(double_well(0.0), starts, ["x"]).verdict
-    assert verdict.status is Status.MINIMUM
-    assert "relabelled" in verdict.advice
+    assert searched(double_well(0.0), starts, ["x"]).verdict.status is Status.SEVERAL_MINIMA
+
+
+def test_a_better_point_without_derivatives_is_not_passed_over():
+    # A parabola with a hole in it, where the value is lower and the gradient is none.
+    def hole(t):
+        return -5.0 if 2.9 < t[0] < 3.1 else 0.5 * t[0] ** 2
+
+    def slope(t):
+        return [np.nan] if 2.9 < t[0] < 3.1 else [t[0]]
+
+    starts = {"near": np.array([1.0]), "lost": np.array([3.0])}
+    verdict = searched(Function(hole, slope, lambda t: [[1.0]]), starts, ["x"]).verdict
+    assert verdict.status is Status.NOT_FINITE
+    assert "5 nats better" in verdict.advice
 
 
 def test_a_regular_minimum_beside_an_unbounded_one_is_local():

@@ -52,6 +52,11 @@ class Loss:
         near, far = (self.problem.natural(theta + reach * main) for reach in FAR)
         return bool(np.isfinite(far).all() and np.allclose(near, far, rtol=1e-9, atol=1e-9))
 
+    def alike(self, theta: np.ndarray, other: np.ndarray) -> bool:
+        """Whether every row has the same log-likelihood: components relabelled, signs turned."""
+        here, there = self.problem.pointwise(theta), self.problem.pointwise(other)
+        return bool(np.allclose(here, there, rtol=1e-6, atol=1e-6))
+
 
 def natural_start(problem: Problem, given: Mapping[str, float]) -> np.ndarray:
     """theta of natural values by label, or by a parameter's name for all of its coordinates.

@@ -53,6 +53,13 @@ def not_finite(value: float) -> str:
     )
 
 
+def beyond_derivatives(nats: float) -> str:
+    return (
+        f"A start stopped {nats:.2g} nats better, where the derivatives are not finite and no "
+        "search can go on. Give the parameters an initval nearer to the data."
+    )
+
+
 def not_identified(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
         f"The {what} does not change along {_spelled(direction, labels)}: these parameters are "

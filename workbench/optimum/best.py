@@ -7,13 +7,13 @@ import numpy as np
 
 from workbench.optimum import advice
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point, units_of
+from workbench.optimum.probes import COUNTS
 from workbench.optimum.search import Start, finished, search
 from workbench.optimum.verdict import Status, Verdict, judge
 
 RESTARTS = 4
 NEAR = 2.0  # nats: an optimum worse by less is one the data do not rule out
-# Nats: optima that agree so well are one, seen under other names.
-SAME = 1e-6
+SAME = 1e-6  # nats: what two searches for one optimum may differ by
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,8 @@ class Optimum:
     verdict: Verdict
 
 
-@np.errstate(
-    over="ignore", invalid="ignore", divide="ignore"
-)  # a density beyond all numbers is no good point
+# A density beyond all numbers is no good point, and nothing to warn of.
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def find(
     objective: Objective, starts: Mapping[str, Point], labels: Sequence[str], rows: float
 ) -> Optimum:
@@ -51,6 +50,10 @@ def find(
         found[best.name] = best
     elif verdict.status is Status.MINIMUM:
         verdict = _beside_others(objective, best, verdict, others, rows)
+    lost = [one for one in others if not one.end.finite and one.value < best.value - COUNTS]
+    if lost and verdict.regular:
+        words = advice.beyond_derivatives(best.value - min(one.value for one in lost))
+        verdict = replace(verdict, status=Status.NOT_FINITE, advice=words)
     end = best.end
     return Optimum(
         end.theta, end.value, end.gradient, end.information, tuple(found.values()), verdict
@@ -66,12 +69,12 @@ def _judged(
     objective: Objective, best: Start, labels: Sequence[str], units: np.ndarray, rows: float
 ) -> tuple[Start, Verdict]:
     """The search finished, and taken up again from whatever better point the verdict knows."""
-    for _ in range(RESTARTS):
+    for left in reversed(range(RESTARTS)):
         end = finished(objective, best, rows)
         best = replace(best, end=end, values=(*best.values, end.value))
         verdict, better = judge(objective, end, units, labels)
         beyond = point(objective, better) if better is not None else end
-        if better is None or not beyond.finite:
+        if better is None or not beyond.finite or not left:
             break
         again = search(objective, best.name, beyond, rows)
         best = replace(again, begin=best.begin, values=(*best.values, *again.values))
@@ -110,7 +113,7 @@ def _beside_others(
         apart, worse = _apart(here, there), there.value - here.value
         if apart < 1 or worse > NEAR or not there.newton_step[1] < STEP_TOLERANCE:
             continue
-        if worse < SAME:
+        if worse < SAME and objective.alike(here.theta, there.theta):
             mirrors += 1
         elif all(_apart(known, there) > 1 for known, _, _ in rivals):
             rivals.append((there, worse, apart))

@@ -43,3 +43,6 @@ class Held:
         moved = np.zeros(len(self.theta))
         moved[self.free] = direction
         return self.objective.ends(self.whole(theta), moved)
+
+    def alike(self, theta: np.ndarray, other: np.ndarray) -> bool:
+        return self.objective.alike(self.whole(theta), self.whole(other))

@@ -22,7 +22,8 @@ class Objective(Protocol):
     `name` is what is maximised, "likelihood" or "posterior". `longest` is what one step may move
     each coordinate at most: a logarithm by little, or the search ends where log densities are
     rounding; infinite where the data alone give the unit. `ends` says whether the natural
-    parameters come to a limit far along a direction of theta.
+    parameters come to a limit far along a direction of theta, `alike` whether two points name the
+    same distribution of every row.
     """
 
     @property
@@ -36,6 +37,8 @@ class Objective(Protocol):
     def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]: ...
 
     def ends(self, theta: np.ndarray, direction: np.ndarray) -> bool: ...
+
+    def alike(self, theta: np.ndarray, other: np.ndarray) -> bool: ...
 
 
 @dataclass(frozen=True)
