@@ -513,3 +513,19 @@ def test_effects_of_single_rows_bind_for_map_but_are_not_independent_rows():
     assert not problem.independent
     fit = wb.maximum_a_posteriori(problem)
     np.testing.assert_allclose(fit.params, y / 2, rtol=1e-9, atol=1e-12)  # halfway to the prior
+
+
+@pytest.mark.parametrize("engine", ["jax", "pytensor"])
+@pytest.mark.parametrize("logit", [-300.0, -37.0, 37.0, 300.0])
+def test_a_zero_part_far_out_keeps_its_digits_and_its_derivatives(logit, engine):
+    y = np.array([0.0, 1.0, 2.0, 0.0])
+    problem = wb.bind(counts.zero_inflated_poisson, dataset(y), engine=engine)
+    value, gradient = problem.value_and_gradient(np.array([0.3, logit]))
+    log_zero, log_count = -np.logaddexp(0, -logit), -np.logaddexp(0, logit)
+    log_poisson = stats.poisson.logpmf(y, np.exp(0.3))
+    mixed = np.logaddexp(log_zero, log_count + log_poisson)
+    expected = -np.where(y == 0, mixed, log_count + log_poisson).sum()
+    assert value == pytest.approx(expected, rel=1e-14)
+    assert np.isfinite(gradient).all()
+    # Of rows above zero only: a zero part of one forbids them, at one nat a unit of the logit.
+    assert gradient[1] == pytest.approx(2.0 if logit > 0 else 0.0, abs=1e-12)

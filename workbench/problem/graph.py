@@ -18,7 +18,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import Cast
 
 from workbench.errors import ModelError
-from workbench.problem.lowerings import without_checks
+from workbench.problem.lowerings import made_safe
 from workbench.problem.symbolic import SymbolicDistribution, read_distribution
 
 # A transform's name in PyMC -> the support it stands for, and how its argument is labelled.
@@ -120,7 +120,7 @@ def _of_theta(
     terms, log_prior = _log_densities(model)
     natural = model.replace_rvs_by_values(model.free_RVs)
     leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
-    outputs = without_checks([_by_row(terms), log_prior, *natural, *leaves])
+    outputs = made_safe([_by_row(terms), log_prior, *natural, *leaves])
     theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
     values = [model.rvs_to_values[rv] for rv in model.free_RVs]
     pieces = zip(values, _cut(theta, [start.shape for start in starts]), strict=True)

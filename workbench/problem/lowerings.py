@@ -14,21 +14,42 @@ from pytensor.graph import FunctionGraph
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.link.jax.dispatch import jax_funcify
-from pytensor.scalar.basic import ScalarOp
-from pytensor.scalar.math import BetaInc, Erfcx, GammaLn, Softplus
+from pytensor.scalar.basic import ScalarOp, Sub
+from pytensor.scalar.math import BetaInc, Erfcx, GammaLn, Sigmoid, Softplus
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
 
 
-def without_checks(outputs: Sequence[Variable]) -> list[Variable]:
+def made_safe(outputs: Sequence[Variable]) -> list[Variable]:
     """The same log densities, but -inf where PyMC would raise on a parameter out of range.
 
-    JAX drops such checks silently, and a wrong finite value would be left.
+    JAX drops such checks silently, and a wrong finite value would be left. And one minus a
+    sigmoid keeps its digits where the sigmoid is near one.
     """
     graph = FunctionGraph(outputs=list(outputs), clone=False)
     in2out(local_check_parameter_to_ninf_switch).rewrite(graph)
+    in2out(one_less_sigmoid).rewrite(graph)
     return list(graph.outputs)
+
+
+@node_rewriter([Elemwise])
+def one_less_sigmoid(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
+    """1 - 1 / (1 + exp(-x)) = 1 / (1 + exp(x)): the first is zero from x = 37 on."""
+    if not _is(node, Sub):
+        return None
+    first, second = node.inputs
+    if second.owner is None or not _is(second.owner, Sigmoid) or _constant(first) != 1:
+        return None
+    return [pt.sigmoid(-second.owner.inputs[0]).astype(node.outputs[0].dtype)]
+
+
+def _constant(variable: Variable) -> float | None:
+    """The number that a variable is everywhere, if it is one."""
+    try:
+        return float(get_underlying_scalar_constant_value(variable))
+    except NotScalarConstantError:
+        return None
 
 
 def for_jax(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> FunctionGraph:
@@ -52,11 +73,9 @@ def betainc_of_one(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
     if not _is(node, BetaInc):
         return None
     a, b, x = node.inputs
-    try:
-        second = get_underlying_scalar_constant_value(b)
-    except NotScalarConstantError:
+    if _constant(b) != 1:
         return None
-    return [pt.exp(a * pt.log(x)).astype(node.outputs[0].dtype)] if second == 1 else None
+    return [pt.exp(a * pt.log(x)).astype(node.outputs[0].dtype)]
 
 
 class DifferentiableErfcx(Erfcx):  # type: ignore[misc]
