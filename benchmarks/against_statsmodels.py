@@ -15,9 +15,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import pymc as pm
 import statsmodels.api as sm
 import xarray as xr
+from cold_start import logistic
 from scipy import stats
 from scipy.special import expit
 from statsmodels.base.model import GenericLikelihoodModel
@@ -70,17 +70,6 @@ def _data(rows: int, draw: Callable[[np.random.Generator, np.ndarray], np.ndarra
         {"y": ("row", draw(rng, eta).astype(float)), "X": (("row", "term"), X)},
         coords={"term": ["Intercept", *(f"x{number}" for number in range(1, terms))]},
     )
-
-
-def logistic(data: xr.Dataset) -> pm.Model:
-    """Logistic regression."""
-
-    with pm.Model(coords={"term": data["term"].values}) as model:
-        X = pm.Data("X", data["X"], dims=("row", "term"))
-        y = pm.Data("y", data["y"], dims="row")
-        beta = pm.Normal("beta", 0.0, 10.0, dims="term")
-        pm.Bernoulli("outcome", logit_p=X @ beta, observed=y, dims="row")
-    return model
 
 
 DRAWS = {

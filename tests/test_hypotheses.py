@@ -42,6 +42,15 @@ def test_a_rate_ratio_has_the_error_of_the_delta_method(poisson):
     )
 
 
+def test_few_groups_take_students_t_here_too():
+    groups = np.repeat(np.arange(20), N // 20)
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=groups)))
+    found = fit.derived("beta[x1]")[["lower", "upper"]]
+    np.testing.assert_allclose(found.loc["beta[x1]"], fit.conf_int().loc["beta[x1]"], rtol=1e-12)
+    half = stats.t.ppf(0.975, 19) * fit.bse["beta[x1]"]
+    assert found["upper"].item() == pytest.approx(fit.params["beta[x1]"] + half, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("ours", "matrix", "values"),
     [

@@ -10,6 +10,7 @@ from models import counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench.errors import ModelError
+from workbench.estimate.objective import Loss
 from workbench.optimum import STEP_TOLERANCE, Status, find, point
 
 RNG = np.random.default_rng(11)
@@ -245,10 +246,14 @@ def test_two_places_of_a_cauchy_are_no_mirror_images():
     problem = wb.bind(cauchy, dataset(np.array([-6.0, 6.0])))
     fit = wb.maximum_likelihood(problem, start={"place": 5.0})
     far = wb.maximum_likelihood(problem, start={"place": -5.0})
-    # Both are at -+ sqrt(35), by the score's cubic; nothing but the start decides.
+    # Both are at -+ sqrt(35), by the score's cubic, and swap the rows' likelihoods.
     assert abs(fit.params["place"]) == pytest.approx(np.sqrt(35), rel=1e-9)
     assert fit.llf == pytest.approx(far.llf, rel=1e-12)
-    assert "relabelled" not in fit.optimum.verdict.advice
+    loss = Loss(problem, 0.0)
+    assert not loss.alike(fit.theta, -fit.theta)
+    ends = {name: point(loss, sign * fit.theta) for name, sign in (("left", -1), ("right", 1))}
+    verdict = find(loss, ends, problem.theta_labels, 2).verdict
+    assert verdict.status is Status.SEVERAL_MINIMA
 
 
 def test_equal_optima_of_different_distributions_are_several_minima():

@@ -10,7 +10,7 @@ import pandas as pd
 
 from workbench.errors import ModelError
 from workbench.estimate.objective import PRIOR, Loss
-from workbench.optimum import Held, Objective
+from workbench.optimum import Objective
 from workbench.resampling import drawn_rows, refitted, stepped
 
 if TYPE_CHECKING:
@@ -61,15 +61,14 @@ def bootstrap(
         raise ModelError(f"no bootstrap: {fit.status}. {fit.optimum.verdict.advice}")
     rows = fit.problem.rows
     draws = drawn_rows(rows.weights, rows.groups, rng or np.random.default_rng(0))
-    free = np.ones(len(fit.theta), dtype=bool) if fit.free is None else fit.free
 
     def loss(weights: np.ndarray) -> Objective:
         reweighted = replace(fit.problem, rows=replace(rows, weights=weights))
-        return Held(Loss(reweighted, PRIOR[fit.objective]), fit.theta, free)
+        return replace(fit.loss, objective=Loss(reweighted, PRIOR[fit.objective]))
 
     found = []
     for number, theta in enumerate(
-        WAYS[way](loss, fit.theta[free], islice(draws, replicates)), start=1
+        WAYS[way](loss, fit.theta[fit.moves], islice(draws, replicates)), start=1
     ):
         found.append(theta)
         if number % NOTE_EVERY == 0:
@@ -81,7 +80,6 @@ def bootstrap(
             f"{failed} of {replicates} replicates found no optimum, so the others are a choice of "
             "data that suit the model; use kind='profile', or a smaller model"
         )
-    whole = Held(Loss(fit.problem, 0.0), fit.theta, free).whole(np.array(arrived))
-    values = [fit.problem.natural(theta) for theta in whole]
+    values = [fit.problem.natural(theta) for theta in fit.loss.whole(np.array(arrived))]
     params = pd.DataFrame(values, columns=list(fit.problem.labels))
     return Bootstrap(params, failed, way, "rows" if rows.groups is None else "groups")

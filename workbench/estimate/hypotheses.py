@@ -11,6 +11,7 @@ from scipy import stats
 from workbench import uncertainty
 from workbench.errors import ModelError
 from workbench.estimate.expressions import Dual, evaluated
+from workbench.estimate.intervals import independent_units
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
@@ -43,7 +44,7 @@ def derived(
     duals = [evaluated(one, fit.problem.labels, fit.params.to_numpy()) for one in expressions]
     values = np.array([dual.value for dual in duals])
     errors = np.sqrt(np.diag(_covariance(fit, duals, kind)))
-    limits = uncertainty.wald(values, errors, level)
+    limits = uncertainty.wald(values, errors, level, independent_units(fit))
     return pd.DataFrame(
         {"estimate": values, "se": errors, "lower": limits[:, 0], "upper": limits[:, 1]},
         index=list(expressions),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from workbench import uncertainty
 from workbench.errors import ModelError, nearest
-from workbench.estimate.objective import PRIOR, Loss, own_coordinates
+from workbench.estimate.objective import own_coordinates
 from workbench.optimum import Held, Point, point
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ NOT_ALONE = "no coordinate of its own, or held"
 
 def wald(fit: "Estimate", level: float) -> pd.DataFrame:
     """Estimate -+ quantile x standard error, symmetric on the natural scale."""
-    return _limits(fit, uncertainty.wald(_values(fit), fit.bse.to_numpy(), level, _units(fit)))
+    values, errors = fit.params.to_numpy(), fit.bse.to_numpy()
+    return _limits(fit, uncertainty.wald(values, errors, level, independent_units(fit)))
 
 
 def transformed(fit: "Estimate", level: float) -> pd.DataFrame:
@@ -29,7 +30,7 @@ def transformed(fit: "Estimate", level: float) -> pd.DataFrame:
     limits = np.full((len(fit.params), 2), np.nan)
     if fit.optimum.verdict.regular:
         errors = np.sqrt(np.diag(fit.theta_covariance(fit.covariance_kind)))
-        ends = uncertainty.wald(fit.theta, errors, level, _units(fit))
+        ends = uncertainty.wald(fit.theta, errors, level, independent_units(fit))
         for place, coordinate in _own_places(fit):
             limits[place] = np.sort(_mapped(fit, place, coordinate, ends[coordinate]))
     return _limits(fit, limits)
@@ -105,11 +106,7 @@ def limits(fit: "Estimate", kind: str, level: float) -> pd.DataFrame:
     return KINDS[kind](fit, level)
 
 
-def _values(fit: "Estimate") -> np.ndarray:
-    return np.asarray(fit.params.to_numpy())
-
-
-def _units(fit: "Estimate") -> float:
+def independent_units(fit: "Estimate") -> float:
     """Independent units: groups, where declared; few of them call for Student's t."""
     groups = fit.problem.rows.groups
     return np.inf if groups is None else float(len(np.unique(groups)))
@@ -125,25 +122,21 @@ def _own_places(fit: "Estimate") -> list[tuple[int, int]]:
     return [
         (place, own[label])
         for place, label in enumerate(fit.problem.labels)
-        if label in own and (fit.free is None or fit.free[own[label]])
+        if label in own and fit.moves[own[label]]
     ]
 
 
 def _free_minimum(fit: "Estimate") -> tuple[Held, Point, dict[int, int]]:
     """The loss of the free coordinates, its minimum, and where among them each coordinate is."""
-    free = np.ones(len(fit.theta), dtype=bool) if fit.free is None else fit.free
-    loss = Held(Loss(fit.problem, PRIOR[fit.objective]), fit.theta, free)
-    places = {int(coordinate): place for place, coordinate in enumerate(np.flatnonzero(free))}
-    return loss, point(loss, fit.theta[free]), places
+    places = {int(coordinate): place for place, coordinate in enumerate(np.flatnonzero(fit.moves))}
+    return fit.loss, point(fit.loss, fit.theta[fit.moves]), places
 
 
 def _better(fit: "Estimate", label: str, theta: np.ndarray) -> str:
     """The profile restarts the fit, and says from where."""
-    free = np.ones(len(fit.theta), dtype=bool) if fit.free is None else fit.free
-    whole = fit.theta.copy()
-    whole[free] = theta
-    start = dict(zip(fit.problem.labels, fit.problem.natural(whole).tolist(), strict=True))
-    nats = fit.optimum.value - fit.problem.values(whole[None], PRIOR[fit.objective])[0]
+    natural = fit.problem.natural(fit.loss.whole(theta))
+    start = dict(zip(fit.problem.labels, natural.tolist(), strict=True))
+    nats = fit.optimum.value - fit.loss.values(theta[None])[0]
     return (
         f"the profile of {label} came across a point better by {nats:.3g} nats, so the estimate is "
         f"not the maximum; fit again from there, with start={start}"

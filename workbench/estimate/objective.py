@@ -10,7 +10,7 @@ from workbench.optimum import Held, Optimum, Point
 from workbench.problem import Problem
 
 PRIOR = {"likelihood": 0.0, "joint": 1.0}  # how much of the log prior each objective takes in
-MINOR = 0.05
+MINOR = 0.05  # share of a direction that is the company of the others, as the advice spells it
 FAR = (300.0, 600.0)  # on a logarithm or a logit, where its exponential is zero or beyond use
 
 
@@ -64,24 +64,23 @@ def natural_start(problem: Problem, given: Mapping[str, float]) -> np.ndarray:
     What is not named stays at PyMC's initial point. Raises ModelError for an unknown name and for
     a value outside the support.
     """
-    natural = problem.natural(problem.start()).copy()
-    places = {label: place for place, label in enumerate(problem.labels)}
-    for name, value in given.items():
-        for label in _labels(problem, name):
-            natural[places[label]] = value
-    theta = problem.unconstrained(natural)
+    theta = _theta_of(problem, given)
     if not np.isfinite(theta).all():
-        wrong = [name for name, value in given.items() if not _within(problem, name, value)]
+        alone = {name: _theta_of(problem, {name: value}) for name, value in given.items()}
+        wrong = [name for name, one in alone.items() if not np.isfinite(one).all()]
         said = ", ".join(f"{name} = {given[name]:g}" for name in wrong or given)
         raise ModelError(f"outside the support of the declaration: {said}")
     return theta
 
 
-def _within(problem: Problem, name: str, value: float) -> bool:
+def _theta_of(problem: Problem, given: Mapping[str, float]) -> np.ndarray:
+    """theta of the given natural values, and the initial point's; NaN outside the support."""
     natural = problem.natural(problem.start()).copy()
-    places = [list(problem.labels).index(label) for label in _labels(problem, name)]
-    natural[places] = value
-    return bool(np.isfinite(problem.unconstrained(natural)).all())
+    places = {label: place for place, label in enumerate(problem.labels)}
+    for name, value in given.items():
+        for label in _labels(problem, name):
+            natural[places[label]] = value
+    return problem.unconstrained(natural)
 
 
 def held_at(problem: Problem, fixed: Mapping[str, float]) -> tuple[np.ndarray, np.ndarray]:

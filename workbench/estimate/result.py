@@ -15,7 +15,8 @@ from workbench.estimate import hypotheses
 from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import contour, limits, profile
-from workbench.optimum import Optimum
+from workbench.estimate.objective import PRIOR, Loss
+from workbench.optimum import Held, Optimum
 from workbench.problem import Problem
 
 COVARIANCES = {
@@ -50,6 +51,16 @@ class Estimate:
     @property
     def theta(self) -> np.ndarray:
         return self.optimum.theta
+
+    @property
+    def moves(self) -> np.ndarray:
+        """Which coordinates of theta were free to move, (k,)."""
+        return np.ones(len(self.theta), dtype=bool) if self.free is None else self.free
+
+    @property
+    def loss(self) -> Held:
+        """What was minimised, as a function of the coordinates that move; nats."""
+        return Held(Loss(self.problem, PRIOR[self.objective]), self.theta, self.moves)
 
     @property
     def status(self) -> str:
@@ -242,10 +253,6 @@ class Estimate:
         return groups is not None and len(np.unique(groups)) <= self.k
 
     @property
-    def _moves(self) -> np.ndarray:
-        return np.ones(len(self.theta), dtype=bool) if self.free is None else self.free
-
-    @property
     def _held(self) -> list[str]:
         """Labels of natural values that no free coordinate moves."""
         if self.free is None:
@@ -256,7 +263,7 @@ class Estimate:
     @property
     def _information(self) -> np.ndarray:
         """Of the free coordinates."""
-        return np.asarray(self.optimum.information[np.ix_(self._moves, self._moves)])
+        return np.asarray(self.optimum.information[np.ix_(self.moves, self.moves)])
 
     @cached_property
     def _expected_information(self) -> np.ndarray:
@@ -267,12 +274,12 @@ class Estimate:
         information = fisher.expected_information(blocks, jacobians, problem.rows.weights)
         if self.objective == "joint":
             information = information + problem.hessian(theta, 1.0) - problem.hessian(theta)
-        return np.asarray(information[np.ix_(self._moves, self._moves)])
+        return np.asarray(information[np.ix_(self.moves, self.moves)])
 
     @cached_property
     def _scores(self) -> np.ndarray:
         """By the free coordinates."""
-        return np.asarray(self.problem.scores(self.theta)[:, self._moves])
+        return np.asarray(self.problem.scores(self.theta)[:, self.moves])
 
     def _products(self, groups: np.ndarray | None) -> np.ndarray:
         return uncertainty.score_products(self._scores, self.problem.rows.weights, groups)
@@ -285,7 +292,7 @@ class Estimate:
     def theta_covariance(self, kind: str, factor: str | None = None) -> np.ndarray:
         """Covariance of theta (k, k), unconstrained; zero for coordinates that were held."""
         covariance = np.zeros((len(self.theta), len(self.theta)))
-        covariance[np.ix_(self._moves, self._moves)] = self._free_covariance(kind)
+        covariance[np.ix_(self.moves, self.moves)] = self._free_covariance(kind)
         return covariance * self._factor(factor or ("groups" if kind == "cluster" else "none"))
 
     def _factor(self, name: str) -> float:

@@ -88,7 +88,7 @@ def at_an_edge(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
         f"The {what} still grows towards {_spelled(direction, labels)}, where the support "
         "ends: the estimate stands at an edge, and has no standard error from the information. "
-        "Use a parametric bootstrap, or a likelihood ratio."
+        "How far off it may be, data simulated from the fitted model would tell."
     )
 
 
@@ -102,9 +102,9 @@ def at_a_limit(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
 
 
 def several(others: int, nats: float, apart: float) -> str:
-    optima = "another optimum was" if others == 1 else f"{others} other optima were"
+    optima = "Another optimum was" if others == 1 else f"{others} other optima were"
     return (
-        f"{optima[0].upper()}{optima[1:]} found within 2 nats: the nearest in value is worse by "
+        f"{optima} found within 2 nats: the nearest in value is worse by "
         f"{nats:.2g} nats and lies {apart:.2g} standard errors apart. The errors given are those "
         "of the best one alone."
     )

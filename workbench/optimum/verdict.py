@@ -122,10 +122,8 @@ def _measured(
     if status in (Status.MINIMUM, Status.NOT_IDENTIFIED) and eigenvalues[0] < -BENT * largest:
         status, words = Status.NOT_STATIONARY, advice.saddle(vectors[:, 0], labels, objective.name)
     if status is Status.MINIMUM and eigenvalues[0] < ROUNDING * largest:
-        status, words = (
-            Status.NOT_IDENTIFIED,
-            advice.not_identified(vectors[:, 0], labels, objective.name),
-        )
+        status = Status.NOT_IDENTIFIED
+        words = advice.not_identified(vectors[:, 0], labels, objective.name)
     if status is Status.MINIMUM and step >= max(STEP_TOLERANCE, _rounding(objective, here)):
         status, words = Status.NOT_STATIONARY, advice.short_of_it(step)
     return Verdict(status, words, step, eigenvalues)

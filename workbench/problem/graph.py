@@ -143,6 +143,7 @@ def _initial_point(model: pm.Model) -> dict[str, np.ndarray]:
 
 def _log_densities(model: pm.Model) -> tuple[list[Variable], Variable]:
     """Of the rows, term by term, and of the prior."""
+    # By this PyMC says that it can derive no density; the message names the operation.
     try:
         terms = model.logp(vars=model.observed_RVs, jacobian=False, sum=False)
         return terms, model.logp(vars=model.free_RVs, jacobian=False)

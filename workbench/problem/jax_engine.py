@@ -14,7 +14,10 @@ from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
 
 NAME = "JAX"
-# What JAX and PyTensor's dispatch to it raise when an operation or its derivative is missing.
+# NotImplementedError: an operation without a translation, or a derivative without a rule.
+# TypeError, IndexError: a shape or an index that depends on values, of which a trace knows none.
+# ValueError: a loop without a reverse mode, and second derivatives whose shapes do not agree.
+# All are raised while the declaration's own graph is traced; the other engine is tried then.
 UNSUPPORTED = (IndexError, NotImplementedError, TypeError, ValueError)
 # Rows whose second derivatives are taken at once: they stay in the processor's cache.
 BLOCK = 2_000

@@ -18,7 +18,9 @@ from pytensor.graph.utils import MethodNotDefined
 from workbench.problem.graph import Graph
 
 NAME = "PyTensor"
-# What PyTensor raises when an operation has no (second) derivative.
+# The first and the third: an operation without a derivative, or one that is declared undefined.
+# NotImplementedError: PyTensor's word for a derivative that nobody has written yet.
+# TypeError, ValueError: a derivative's graph whose types or shapes do not fit, as of some loops.
 UNSUPPORTED = (MethodNotDefined, NotImplementedError, NullTypeGradError, TypeError, ValueError)
 # Above this many numbers in the arrays, numba's minute of compilation is repaid by the search.
 LARGE = 2_000_000

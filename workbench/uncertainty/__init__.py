@@ -1,19 +1,16 @@
 """Covariances, intervals and profiles of an estimate: functions and arrays in, arrays out."""
 
 from workbench.uncertainty.covariance import (
-    FEW_UNITS,
     inverse,
     mapped,
     sandwich,
     score_products,
-    summed,
     trace,
     wald,
 )
 from workbench.uncertainty.profiles import Limit, Profile, Side, contour, profile
 
 __all__ = [
-    "FEW_UNITS",
     "Limit",
     "Profile",
     "Side",
@@ -23,7 +20,6 @@ __all__ = [
     "profile",
     "sandwich",
     "score_products",
-    "summed",
     "trace",
     "wald",
 ]
