@@ -323,7 +323,10 @@ def test_a_full_disk_is_the_environments_fault(saved, workbench_command, monkeyp
 def test_an_interrupted_run_leaves_the_old_findings(saved, finished):
     study = finished[0] / "study" / "study.toml"
     before = {path: path.read_bytes() for path in saved.rglob("*") if path.is_file()}
+    # A child of a job in the background may have inherited that interrupts are ignored.
+    before_us = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = alone("run", study, "--out", saved, cwd=finished[0])
+    signal.signal(signal.SIGINT, before_us)
     for line in process.stderr:
         if "maximum likelihood" in line:
             process.send_signal(signal.SIGINT)
