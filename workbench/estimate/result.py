@@ -130,11 +130,9 @@ class Estimate:
             return self.params * np.nan
         if (kind or self.covariance_kind) == "cluster" and self._few_groups:
             return self.params * np.nan
-        errors = pd.Series(
-            np.sqrt(np.diag(self._covariance(kind, factor))), list(self.problem.labels)
-        )
-        errors[self._held] = np.nan
-        return errors
+        errors = np.sqrt(np.diag(self._covariance(kind, factor)))
+        errors[~self._moved] = np.nan
+        return pd.Series(errors, list(self.problem.labels))
 
     @cached_property
     def bse(self) -> pd.Series:
@@ -253,12 +251,17 @@ class Estimate:
         return groups is not None and len(np.unique(groups)) <= self.k
 
     @property
+    def _moved(self) -> np.ndarray:
+        """Which natural values a free coordinate moves."""
+        if self.free is None:
+            return np.ones(len(self.problem.labels), dtype=bool)
+        return self.problem.natural_jacobian(self.theta)[:, self.free].any(axis=1)
+
+    @property
     def _held(self) -> list[str]:
         """Labels of natural values that no free coordinate moves."""
-        if self.free is None:
-            return []
-        moved = self.problem.natural_jacobian(self.theta)[:, self.free].any(axis=1)
-        return [label for label, moves in zip(self.problem.labels, moved, strict=True) if not moves]
+        return [label for label, moves in zip(self.problem.labels, self._moved, strict=True)
+                if not moves]  # fmt: skip
 
     @property
     def _information(self) -> np.ndarray:

@@ -124,7 +124,8 @@ def _measured(
     if status is Status.MINIMUM and eigenvalues[0] < ROUNDING * largest:
         status = Status.NOT_IDENTIFIED
         words = advice.not_identified(vectors[:, 0], labels, objective.name)
-    if status is Status.MINIMUM and step >= max(STEP_TOLERANCE, _rounding(objective, here)):
+    short = status is Status.MINIMUM and step >= STEP_TOLERANCE
+    if short and step >= _rounding(objective, here):
         status, words = Status.NOT_STATIONARY, advice.short_of_it(step)
     return Verdict(status, words, step, eigenvalues)
 

@@ -6,7 +6,7 @@ gradients of the rows' log-likelihoods, shape (n, k); weights are frequencies.
 
 import numpy as np
 from scipy import stats
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import lapack
 
 FEW_UNITS = 40  # groups below which Student's t replaces the normal quantile
 
@@ -20,9 +20,11 @@ def inverse(information: np.ndarray) -> np.ndarray:
     if not (diagonal > 0).all():
         raise np.linalg.LinAlgError("the information has no positive diagonal")
     scale = 1.0 / np.sqrt(diagonal)
-    factor = cho_factor(scale[:, None] * information * scale)
-    inverted: np.ndarray = scale[:, None] * cho_solve(factor, np.eye(len(scale))) * scale
-    return np.asarray((inverted + inverted.T) / 2)
+    factor, failed = lapack.dpotrf(scale[:, None] * information * scale)
+    if failed:
+        raise np.linalg.LinAlgError("the information is not positive definite")
+    upper = np.triu(lapack.dpotri(factor)[0])
+    return np.asarray(scale[:, None] * (upper + np.triu(upper, 1).T) * scale)
 
 
 def summed(scores: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> np.ndarray:
