@@ -90,7 +90,15 @@ class Problem:
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray, np.ndarray]:
         """The same value, its gradient (k,) and its Hessian (k, k), in one pass."""
-        return self.functions("derivatives", theta, prior, *self._weighted(weights))
+        rows = self._weighted(weights)
+        found = self.functions("derivatives", theta, *rows)
+        if not prior:
+            return found
+        penalty = self.functions("prior_derivatives", theta, *rows)
+        value, gradient, hessian = (
+            part + prior * more for part, more in zip(found, penalty, strict=True)
+        )
+        return value, gradient, hessian
 
     def hessian(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None

@@ -14,6 +14,7 @@ ENGINES = {"jax": jax_engine, "pytensor": pytensor_engine}
 DIFFERENCES = "differences of PyTensor's gradient"
 
 Function = Callable[..., Any]
+Derivatives = tuple[float, np.ndarray, np.ndarray]
 
 
 class Functions:
@@ -54,19 +55,30 @@ class Functions:
         self, name: str, example: tuple[Any, ...]
     ) -> Iterator[tuple[str, Callable[[], Function], tuple[type[Exception], ...]]]:
         """Ways to make one function, best first."""
+        apart = {
+            "derivatives": lambda: self._likelihood_apart,
+            "prior_derivatives": lambda: self._prior_apart,
+        }
         for key, engine in self._made_by.items():
             module = ENGINES[key]
             if name == "hessian" and key == "jax":
                 continue  # asked for only where JAX has no second derivatives
-            if name == "derivatives" and key == "pytensor":
-                yield "see value_and_gradient and hessian", lambda: self._apart, ()
+            if name in apart and key == "pytensor":
+                yield "see value_and_gradient and hessian", apart[name], ()
                 return
             yield module.NAME, partial(engine.make, name, example), module.UNSUPPORTED
         if name == "hessian" and "pytensor" in self._made_by:
             differences = self._made_by["pytensor"].hessian_by_differences
             yield DIFFERENCES, partial(differences, False), pytensor_engine.UNSUPPORTED
 
-    def _apart(self, *arguments: Any) -> tuple[float, np.ndarray, np.ndarray]:
+    def _likelihood_apart(self, theta: np.ndarray, weights: Any, *arrays: Any) -> Derivatives:
         """The derivatives by two functions, each by the engine that can."""
+        return self._apart(theta, 0.0, weights, *arrays)
+
+    def _prior_apart(self, theta: np.ndarray, weights: Any, *arrays: Any) -> Derivatives:
+        """The same without any row."""
+        return self._apart(theta, 1.0, np.zeros(len(weights)), *arrays)
+
+    def _apart(self, *arguments: Any) -> Derivatives:
         value, gradient = self("value_and_gradient", *arguments)
         return value, gradient, self("hessian", *arguments)

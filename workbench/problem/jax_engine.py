@@ -1,17 +1,20 @@
 """The engine: PyTensor's graph of a value handed to JAX, which differentiates and compiles it."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from pytensor.graph import FunctionGraph
 from pytensor.graph.basic import Variable
 from pytensor.link.jax.dispatch import jax_funcify
 
 from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
+from workbench.problem.predictors import split
+from workbench.problem.second_order import Structured, directly, in_blocks
 
 NAME = "JAX"
 # NotImplementedError: an operation without a translation, or a derivative without a rule.
@@ -19,8 +22,6 @@ NAME = "JAX"
 # ValueError: a loop without a reverse mode, and second derivatives whose shapes do not agree.
 # All are raised while the declaration's own graph is traced; the other engine is tried then.
 UNSUPPORTED = (IndexError, NotImplementedError, TypeError, ValueError)
-# Rows whose second derivatives are taken at once: they stay in the processor's cache.
-BLOCK = 2_000
 
 Function = Callable[..., Any]
 
@@ -35,25 +36,25 @@ def put(arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
 
 
 class Engine:
-    """Functions of (theta, prior, weights, *arrays), or of (theta, *arrays), by name."""
+    """Functions by name: of theta, of the prior's share and weights where they count, of arrays."""
 
     def __init__(self, graph: Graph, independent: bool) -> None:
         self.graph, self.independent = graph, independent
 
     def make(self, name: str, example: tuple[Any, ...]) -> Function:
         """Traced now, so that what JAX cannot do is known here; compiled again for other shapes."""
-        function, finish = self._ways[name]()
+        function, finish = self._ways(example)[name]()
         jitted = jax.jit(function)
         jax.eval_shape(jitted, *example)
         return lambda *arguments: finish(jitted(*arguments))
 
-    @property
-    def _ways(self) -> dict[str, Callable[[], tuple[Function, Function]]]:
+    def _ways(self, example: tuple[Any, ...]) -> dict[str, Callable[[], tuple[Function, Function]]]:
         """What to trace, and what to make of its output, by name."""
         return {
             "values": lambda: (self._values, np.asarray),
             "value_and_gradient": lambda: (jax.value_and_grad(self._objective), _pair),
-            "derivatives": lambda: (self._derivatives, _triple),
+            "derivatives": lambda: self._derivatives(example[0], len(example[1])),
+            "prior_derivatives": lambda: (self._prior_derivatives, _triple),
             "pointwise": lambda: (self._rows, np.asarray),
             "scores": lambda: (jax.jacfwd(self._rows), np.asarray),
             "log_prior": lambda: (self._prior, float),
@@ -66,7 +67,8 @@ class Engine:
 
     @cached_property
     def _rows(self) -> Function:
-        return self._traced(self.graph.theta, self.graph.pointwise)
+        function = _translated(self._rows_graph)
+        return lambda *arguments: function(*arguments)[0]
 
     @cached_property
     def _prior(self) -> Function:
@@ -94,9 +96,10 @@ class Engine:
         return lambda *arguments: function(*arguments)[0]
 
     def _all_traced(self, vector: Variable, outputs: Sequence[Variable]) -> Function:
-        inputs = [vector, *(row.variable for row in self.graph.inputs)]
-        with jax.ensure_compile_time_eval():  # its constants outlive the trace that asks for it
-            return jax_funcify(for_jax(inputs, outputs))
+        return _translated(for_jax(self._inputs(vector), outputs))
+
+    def _inputs(self, vector: Variable) -> list[Variable]:
+        return [vector, *(row.variable for row in self.graph.inputs)]
 
     def _objective(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
         """NLL less `prior` log priors; infinite outside the priors' support."""
@@ -114,52 +117,69 @@ class Engine:
         """The objective at each theta, one after the other."""
         return jax.lax.map(lambda theta: self._objective(theta, *arguments), thetas)
 
-    def _derivatives(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
-        """The objective, its gradient and its Hessian, the rows block by block."""
+    def _derivatives(self, start: np.ndarray, rows: int) -> tuple[Function, Function]:
+        """NLL, gradient and Hessian, by the linear predictors where that is less work."""
+        form = self._by_predictors
+
+        def part(theta: Any, weights: Any, *arrays: Any) -> Any:
+            return directly(lambda t: self._nll(t, weights, *arrays), theta)
+
+        if form is None or not form.pays(start, rows):
+            return partial(self._inside_support, part), _triple
+
+        def reduced(theta: Any, *others: Any) -> Any:
+            return theta, *self._inside_support(form.reduced, theta, *others)
+
+        return reduced, lambda out: form.by_theta(np.asarray(out[0]), *out[1:])
+
+    def _inside_support(self, part: Function, theta: Any, weights: Any, *arrays: Any) -> Any:
+        """A sum over rows, its value infinite outside the priors' support."""
+        value, *others = self._added(partial(part, theta), weights, arrays)
+        outside = jnp.isneginf(self._prior(theta, *arrays))
+        return jnp.where(outside, jnp.inf, value), *others
+
+    def _prior_derivatives(self, theta: Any, weights: Any, *arrays: Any) -> Any:
+        """Minus the log prior, its gradient and its Hessian; no row counts."""
+        return directly(lambda t: self._penalty(t, 1.0, *arrays), theta)
+
+    def _added(self, function: Function, weights: Any, arrays: Sequence[Any]) -> Any:
+        """A sum over rows, a function of weights and arrays, block by block if they are apart."""
         by_row = [row.varies_by_row for row in self.graph.inputs]
-        penalty = _to_second_order(lambda t: self._penalty(t, prior, *arrays), theta)
-        count = weights.shape[0]
-        if not self.independent or count <= BLOCK or not any(by_row):
-            nll = _to_second_order(lambda t: self._nll(t, weights, *arrays), theta)
-            return jax.tree.map(jnp.add, nll, penalty)
-        blocks = -(-count // BLOCK)
-        cut = [_in_blocks(a, blocks) for a, varies in zip(arrays, by_row, strict=True) if varies]
+        if self.independent and any(by_row):
+            return in_blocks(function, by_row, weights, arrays)
+        return function(weights, *arrays)
 
-        def add(total: Any, block: tuple[Any, ...]) -> tuple[Any, None]:
-            block_weights, *pieces = block
-            piece = iter(pieces)
-            each = zip(arrays, by_row, strict=True)
-            here = [next(piece) if varies else array for array, varies in each]
-            part = _to_second_order(lambda t: self._nll(t, block_weights, *here), theta)
-            return jax.tree.map(jnp.add, total, part), None
+    @cached_property
+    def _rows_graph(self) -> FunctionGraph:
+        return for_jax(self._inputs(self.graph.theta), [self.graph.pointwise])
 
-        cut_weights = _in_blocks(weights, blocks).at[-1].multiply(_inside(count, blocks))
-        return jax.lax.scan(add, penalty, (cut_weights, *cut))[0]
-
-
-def _in_blocks(array: Any, blocks: int) -> Any:
-    """The rows in blocks of equal length, the last filled up with copies of the last row."""
-    length = -(-array.shape[0] // blocks)
-    missing = blocks * length - array.shape[0]
-    filled = jnp.concatenate([array, jnp.repeat(array[-1:], missing, axis=0)])
-    return filled.reshape((blocks, length, *array.shape[1:]))
-
-
-def _inside(count: int, blocks: int) -> np.ndarray:
-    """One for each row of the last block that is no filling."""
-    length = -(-count // blocks)
-    return (np.arange((blocks - 1) * length, blocks * length) < count).astype(float)
+    @cached_property
+    def _by_predictors(self) -> Structured | None:
+        """The rows' terms by their linear predictors, where rows are apart and have some."""
+        graph, by_row = self._rows_graph, [row.varies_by_row for row in self.graph.inputs]
+        theta, *arrays = graph.inputs
+        parts = split(graph, [a for a, varies in zip(arrays, by_row, strict=True) if varies])
+        if parts is None or not self.independent:
+            return None
+        products = [one.product for one in parts.predictors]
+        terms = _funcified([theta, *products, *arrays], [parts.terms])
+        return Structured(
+            terms=lambda *arguments: terms(*arguments)[0],
+            designs=_funcified(arrays, [one.design for one in parts.predictors]),
+            coefficients=_funcified([theta], [one.coefficients for one in parts.predictors]),
+            places=tuple(one.places for one in parts.predictors),
+            direct=parts.direct,
+        )
 
 
-def _to_second_order(function: Function, theta: Any) -> tuple[Any, Any, Any]:
-    """(value, gradient, Hessian) of a scalar function in one pass."""
+def _funcified(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function:
+    """A graph that stands rewritten, as a function for JAX."""
+    return _translated(FunctionGraph(inputs=list(inputs), outputs=list(outputs), clone=True))
 
-    def gradient(t: Any) -> tuple[Any, tuple[Any, Any]]:
-        value, slope = jax.value_and_grad(function)(t)
-        return slope, (value, slope)
 
-    curvature, (value, slope) = jax.jacfwd(gradient, has_aux=True)(theta)
-    return value, slope, curvature
+def _translated(graph: FunctionGraph) -> Function:
+    with jax.ensure_compile_time_eval():  # its constants outlive the trace that asks for it
+        return jax_funcify(graph)
 
 
 def _leaves(out: Any) -> list[np.ndarray]:
