@@ -39,8 +39,14 @@ class Loss:
     def values(self, thetas: np.ndarray) -> np.ndarray:
         return self.problem.values(thetas, self.prior)
 
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        return self.problem.value_and_gradient(theta, self.prior)
+
     def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         return self.problem.derivatives(theta, self.prior)
+
+    def hessian_product(self, theta: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        return self.problem.hessian_product(theta, direction, self.prior)
 
     def ends(self, theta: np.ndarray, direction: np.ndarray) -> bool:
         """Whether the natural values come to a limit: a logarithm's at zero, a logit's at 0 or 1.

@@ -35,14 +35,25 @@ class Held:
     def values(self, thetas: np.ndarray) -> np.ndarray:
         return self.objective.values(self.whole(thetas))
 
+    def value_and_gradient(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = self.objective.value_and_gradient(self.whole(theta))
+        return value, gradient[self.free]
+
     def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         value, gradient, hessian = self.objective.derivatives(self.whole(theta))
         return value, gradient[self.free], hessian[np.ix_(self.free, self.free)]
 
+    def hessian_product(self, theta: np.ndarray, direction: np.ndarray) -> np.ndarray:
+        product = self.objective.hessian_product(self.whole(theta), self._moved(direction))
+        return np.asarray(product[self.free])
+
     def ends(self, theta: np.ndarray, direction: np.ndarray) -> bool:
-        moved = np.zeros(len(self.theta))
-        moved[self.free] = direction
-        return self.objective.ends(self.whole(theta), moved)
+        return self.objective.ends(self.whole(theta), self._moved(direction))
 
     def alike(self, theta: np.ndarray, other: np.ndarray) -> bool:
         return self.objective.alike(self.whole(theta), self.whole(other))
+
+    def _moved(self, direction: np.ndarray) -> np.ndarray:
+        moved = np.zeros(len(self.theta))
+        moved[self.free] = direction
+        return moved

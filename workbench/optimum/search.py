@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import brentq
 
+from workbench.optimum.descent import descended
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, length, point
 
 # Where the trust region hands over to plain Newton steps, which from there leave at most a third
@@ -12,6 +13,7 @@ from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, length, p
 HANDOVER = 0.1  # standard errors
 QUADRATIC = 1 / 3
 ITERATIONS = 200
+WIDE = 300  # parameters
 FIRST_RADIUS = 1.0  # standard errors that one row would leave
 ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
 POLISH_STEPS = 20
@@ -39,11 +41,15 @@ def search(
     """A trust-region Newton search in scaled parameters (Conn, Gould and Toint 2000, ch. 7).
 
     A trial point where the value or a derivative is not finite counts as infinitely bad, so the
-    step is shortened rather than fatal. The last `handover` standard errors are left to go.
+    step is shortened rather than fatal. The last `handover` standard errors are left to go. With
+    more than `WIDE` parameters the way there is gone without the Hessian.
     """
     here, radius, values = begin, FIRST_RADIUS * np.sqrt(rows), [begin.value]
     if not begin.finite:
         return Start(name, begin, begin, (begin.value,))
+    if len(begin.theta) > WIDE:
+        theta, values = descended(objective, begin, radius, handover)
+        here = point(objective, theta)
     scale = begin.scale
     for _ in range(ITERATIONS):
         if here.newton_step[1] < handover or radius < np.finfo(float).eps:

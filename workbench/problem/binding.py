@@ -106,6 +106,17 @@ class Problem:
         """Second derivatives of the same value, shape (k, k)."""
         return self.derivatives(theta, prior, weights)[2]
 
+    def hessian_product(
+        self,
+        theta: np.ndarray,
+        direction: np.ndarray,
+        prior: float = 0.0,
+        weights: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The Hessian times a direction (k,), without the Hessian."""
+        rows = self._weighted(weights)
+        return self.functions("hessian_product", theta, direction, prior, *rows)
+
     def pointwise(self, theta: np.ndarray) -> np.ndarray:
         """Log-likelihood of each row, unweighted, shape (n,)."""
         return self.functions("pointwise", theta, *self._arrays)

@@ -14,7 +14,7 @@ from pytensor.link.jax.dispatch import jax_funcify
 from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
 from workbench.problem.predictors import split
-from workbench.problem.second_order import Structured, directly, in_blocks
+from workbench.problem.second_order import TOGETHER, Structured, directly, in_blocks
 
 NAME = "JAX"
 # NotImplementedError: an operation without a translation, or a derivative without a rule.
@@ -22,6 +22,8 @@ NAME = "JAX"
 # ValueError: a loop without a reverse mode, and second derivatives whose shapes do not agree.
 # All are raised while the declaration's own graph is traced; the other engine is tried then.
 UNSUPPORTED = (IndexError, NotImplementedError, TypeError, ValueError)
+
+BATCH = 8  # long thetas at once: a product of matrices for as many of matrix and vector
 
 Function = Callable[..., Any]
 
@@ -54,6 +56,7 @@ class Engine:
             "values": lambda: (self._values, np.asarray),
             "value_and_gradient": lambda: (jax.value_and_grad(self._objective), _pair),
             "derivatives": lambda: self._derivatives(example[0], len(example[1])),
+            "hessian_product": lambda: (self._hessian_product, np.asarray),
             "prior_derivatives": lambda: (self._prior_derivatives, _triple),
             "pointwise": lambda: (self._rows, np.asarray),
             "scores": lambda: (jax.jacfwd(self._rows), np.asarray),
@@ -105,6 +108,9 @@ class Engine:
         """NLL less `prior` log priors; infinite outside the priors' support."""
         return self._nll(theta, weights, *arrays) + self._penalty(theta, prior, *arrays)
 
+    def _hessian_product(self, theta: Any, direction: Any, *others: Any) -> Any:
+        return jax.jvp(lambda t: jax.grad(self._objective)(t, *others), (theta,), (direction,))[1]
+
     def _nll(self, theta: Any, weights: Any, *arrays: Any) -> Any:
         return -jnp.where(weights > 0, weights * self._rows(theta, *arrays), 0.0).sum()
 
@@ -114,8 +120,9 @@ class Engine:
         return jnp.where(outside, jnp.inf, -prior * jnp.where(outside, 0.0, value))
 
     def _values(self, thetas: Any, *arguments: Any) -> Any:
-        """The objective at each theta, one after the other."""
-        return jax.lax.map(lambda theta: self._objective(theta, *arguments), thetas)
+        """The objective at each theta: one after the other, or some at once where they are long."""
+        together = BATCH if thetas.shape[1] > TOGETHER else None
+        return jax.lax.map(lambda t: self._objective(t, *arguments), thetas, batch_size=together)
 
     def _derivatives(self, start: np.ndarray, rows: int) -> tuple[Function, Function]:
         """NLL, gradient and Hessian, by the linear predictors where that is less work."""

@@ -109,12 +109,17 @@ class Engine:
         return call
 
     def _hessian(self, large: bool) -> Function:
+        product = self._hessian_product(large)
+        return lambda theta, *others: _symmetric(
+            [product(theta, unit, *others) for unit in np.eye(len(theta))]
+        )
+
+    def _hessian_product(self, large: bool) -> Function:
         gradient, direction = _gradient(self._objective(), self.graph.theta), pt.vector("direction")
         product = _gradient((gradient * direction).sum(), self.graph.theta)
-        function = _function([*self._inputs(), direction], [product], large)
-        return lambda theta, *others: _symmetric(
-            [function(theta, *others, unit)[0] for unit in np.eye(len(theta))]
-        )
+        theta, *others = self._inputs()
+        function = _function([theta, direction, *others], [product], large)
+        return lambda *arguments: np.asarray(function(*arguments)[0])
 
     def _jacobians(self, outputs: Sequence[Variable], large: bool) -> Function:
         """d output / d theta of each output, theta along a new last axis."""
