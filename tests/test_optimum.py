@@ -353,3 +353,26 @@ def test_rounding_of_an_extreme_count_is_no_failure():
     fit = fitted(counts.negative_binomial, dataset(y))
     assert fit.status == Status.MINIMUM
     assert fit.optimum.verdict.step < 1e-3
+
+
+def test_healthy_fits_from_a_start_that_is_far_too_sharp_raise_no_alarm():
+    """At a shape of ten a row tells the coefficients a hundred times better than at the truth."""
+
+    def weibull(data):
+        with pm.Model(coords={"term": data["term"].values}) as model:
+            design = pm.Data("X", data["X"], dims=("row", "term"))
+            y = pm.Data("y", data["y"], dims="row")
+            beta = pm.Normal("beta", 0.0, 10.0, dims="term")
+            alpha = pm.HalfNormal("alpha", 10.0)
+            pm.Weibull("outcome", alpha=alpha, beta=pm.math.exp(design @ beta), observed=y)
+        return model
+
+    rng = np.random.default_rng(20261123)
+    columns = X[:50]
+    mean = np.exp(0.5 + columns @ [0.3, -0.2])
+    problem, statuses = None, []
+    for _ in range(100):
+        data = dataset(mean * rng.weibull(1.5, 50), columns)
+        problem = wb.bind(weibull, data) if problem is None else problem.on(data)
+        statuses.append(wb.maximum_likelihood(problem).status)
+    assert statuses == ["a minimum"] * 100
