@@ -7,7 +7,7 @@ import numpy as np
 
 from workbench.optimum import advice
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point, units_of
-from workbench.optimum.probes import COUNTS
+from workbench.optimum.probes import COUNTS, FARTHEST
 from workbench.optimum.search import Start, finished, search
 from workbench.optimum.verdict import Status, Verdict, judge
 
@@ -72,7 +72,10 @@ def _judged(
     for left in reversed(range(RESTARTS)):
         end = finished(objective, best, rows)
         best = replace(best, end=end, values=(*best.values, end.value))
-        verdict, better = judge(objective, end, units, labels)
+        # A way that the search has gone is none to absurd parameters.
+        gone = np.abs(end.theta - best.begin.theta) / FARTHEST
+        within = np.minimum(np.maximum(units, gone), objective.longest)
+        verdict, better = judge(objective, end, within, labels)
         beyond = point(objective, better) if better is not None else end
         if better is None or not beyond.finite or not left:
             break

@@ -135,7 +135,13 @@ def units_of(starts: Sequence[Point], rows: float) -> np.ndarray:
 
 
 def jittered(here: Point, rows: float, rng: np.random.Generator) -> np.ndarray:
-    """theta moved by about one standard error of a single row in each coordinate."""
-    reach = units_of([here], rows)
+    """theta moved by about one standard error of a single row in each coordinate.
+
+    Or by a Newton step of the coordinate alone, if that is farther: far from the optimum the
+    curvature may be that of another world.
+    """
+    curvature = np.abs(here.information.diagonal())
+    step = np.abs(here.gradient) / np.where(curvature > 0, curvature, np.inf)
+    reach = np.maximum(units_of([here], rows), step)
     away: np.ndarray = 0.5 * np.minimum(reach, 1.0) * rng.standard_normal(len(here.theta))
     return np.asarray(here.theta + away)
