@@ -93,7 +93,7 @@ def test_progress_is_told_every_hundred(poisson):
 
 
 def test_what_is_no_bootstrap_is_refused(poisson):
-    with pytest.raises(wb.ModelError, match="'refit' or 'one step', not 'wild'"):
+    with pytest.raises(wb.ModelError, match="'refit', 'one step' or 'parametric', not 'wild'"):
         poisson.bootstrap(10, way="wild")
     with pytest.raises(wb.ModelError, match="two replicates or more, not 1"):
         poisson.bootstrap(1)
