@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import ancestors, walk
@@ -17,7 +16,6 @@ class SymbolicDraw:
 
     outcome: Variable
     generators: tuple[Variable, ...]  # inputs: one random generator for each random variable
-    strays: tuple[str, ...]  # data that the draw reads and the density does not
     fed_back: bool  # whether the outcome's own values stand among its parameters
 
 
@@ -30,12 +28,10 @@ def read_draw(
     """
     fed_back = bool(_read_by(outcome) & _sources(observed))
     [drawn] = graph_replace([outcome], dict(inputs), strict=False)
-    read = [leaf for leaf in ancestors([drawn]) if leaf.owner is None]
-    generators = {leaf: leaf.type() for leaf in read if isinstance(leaf.type, RandomType)}
-    strays = [leaf.name or "data" for leaf in read
-              if isinstance(leaf, SharedVariable) and leaf not in generators]  # fmt: skip
+    leaves = [leaf for leaf in ancestors([drawn]) if leaf.owner is None]
+    generators = {leaf: leaf.type() for leaf in leaves if isinstance(leaf.type, RandomType)}
     [drawn] = graph_replace([drawn], generators, strict=False)
-    return SymbolicDraw(drawn, tuple(generators.values()), tuple(strays), fed_back)
+    return SymbolicDraw(drawn, tuple(generators.values()), fed_back)
 
 
 def _sources(observed: Variable) -> set[Variable]:

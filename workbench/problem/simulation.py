@@ -50,11 +50,6 @@ def _single_draw(problem: "Problem") -> SymbolicDraw:
             f"{problem.name} reads the outcome's own values beside its distribution, so a draw "
             "would follow the observed ones; simulate it by @definition(simulate=...)"
         )
-    if draw.strays:
-        raise ModelError(
-            f"the random draw of {problem.name} reads '{draw.strays[0]}', which its density does "
-            "not, so the two are not one distribution"
-        )
     return draw
 
 
