@@ -150,6 +150,19 @@ def test_censored_and_mixed_outcomes_have_their_distribution_function():
     assert farthest(mixed, lambda x: 0.3 * first.cdf(x) + 0.7 * second.cdf(x)) < DISTANCE
 
 
+def test_the_parts_of_a_mixture_are_drawn_apart_from_the_choice_between_them():
+    def declared(data):
+        with pm.Model() as model:
+            y, weight = pm.Data("y", data["y"], dims="row"), pm.Beta("weight", 2.0, 2.0)
+            parts = [pm.Uniform.dist(0.0, 1.0), pm.Uniform.dist(1.0, 2.0)]
+            weights = pm.math.stack([weight, 1.0 - weight])
+            pm.Mixture("outcome", w=weights, comp_dists=parts, observed=y, dims="row")
+        return model
+
+    drawn = drawn_at(declared, {"weight": 0.5})
+    assert farthest(drawn, stats.uniform(0, 2).cdf) < DISTANCE
+
+
 @pytest.mark.parametrize("engine", ["auto", "jax", "pytensor"])
 def test_a_draw_is_reproducible_and_the_next_is_another(engine):
     problem = wb.bind(counts.zero_inflated_poisson, dataset(COUNTS, X), engine=engine)

@@ -205,8 +205,9 @@ class Problem:
     def with_outcomes(self, observed: np.ndarray) -> "Problem":
         """The same rows with other outcomes, shaped as `rows.observed`; nothing compiled anew.
 
-        Raises DataError for outcomes that do not fit, ModelError where the model computes its
-        outcome from the data, so that no column can take them.
+        All other columns stay, also one that holds the outcome of an earlier row. Raises
+        DataError for outcomes that do not fit, ModelError where the model computes its outcome
+        from the data, so that no column can take them.
         """
         return simulation.with_outcomes(self, observed)
 

@@ -62,13 +62,14 @@ def _by_the_definition(
         begin, end = end, end + len(parameter.labels)
         values[parameter.name] = natural[begin:end].reshape(parameter.shape)
     with foreign_code(f"the simulator of {problem.name}"):
-        drawn = dict(problem.source.simulate(problem.dataset, values, rng))  # type: ignore[union-attr]
+        offered = problem.source.simulate(problem.dataset, values, rng)  # type: ignore[union-attr]
+        drawn = {name: np.asarray(outcomes, float) for name, outcomes in offered.items()}
     if outcome not in drawn:
         raise ModelError(
             f"the simulator of {problem.name} draws {', '.join(map(repr, drawn)) or 'nothing'}, "
             f"and the outcome is '{outcome}'{nearest(outcome, drawn)}"
         )
-    return np.asarray(drawn[outcome])
+    return drawn[outcome]
 
 
 def _as_observed(problem: "Problem", drawn: np.ndarray) -> np.ndarray:
