@@ -25,7 +25,8 @@ class Definition:
     start
         Natural values by name from the data, where the model's initial point is poor.
     simulate
-        Outcomes by name from (data, values, rng), where PyMC's forward draw will not do.
+        Outcomes by the name of the `pm.Data` that holds them, from (data, values, rng), where
+        PyMC's forward draw will not do.
     """
 
     declare: Callable[[xr.Dataset], pm.Model]

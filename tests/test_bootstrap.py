@@ -1,10 +1,13 @@
-"""The bootstrap by row weights: what is drawn, what is found again, what failed."""
+"""The bootstrap by row weights and by simulation: what is drawn, found again, what failed."""
 
 from itertools import islice
 
 import numpy as np
+import pymc as pm
 import pytest
 import statsmodels.api as sm
+import xarray as xr
+from scipy import stats
 
 import workbench as wb
 from models import counts
@@ -93,10 +96,93 @@ def test_progress_is_told_every_hundred(poisson):
 
 
 def test_what_is_no_bootstrap_is_refused(poisson):
-    with pytest.raises(wb.ModelError, match="'refit' or 'one step', not 'wild'"):
+    with pytest.raises(wb.ModelError, match="'refit', 'one step' or 'parametric', not 'wild'"):
         poisson.bootstrap(10, way="wild")
     with pytest.raises(wb.ModelError, match="two replicates or more, not 1"):
         poisson.bootstrap(1)
     failed = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(np.ones(10))))
     with pytest.raises(wb.ModelError, match="no bootstrap: running away"):
         failed.bootstrap(10)
+
+
+# A standard deviation of 1,000 normal replicates has a relative error of 1 / sqrt(2,000).
+SPREAD = 4.5 / np.sqrt(2000)
+
+
+def parametric(declared, data, replicates=1000):
+    fit = wb.maximum_likelihood(wb.bind(declared, data))
+    return fit, fit.bootstrap(replicates, way="parametric")
+
+
+def test_simulated_outcomes_spread_least_squares_as_the_textbook_has_it():
+    y = 0.5 + X @ [0.4, -0.3] + RNG.normal(size=N)
+    fit, found = parametric(declarations.linear, dataset(y, X))
+    assert found.failed == 0
+    assert found.unit == "outcomes simulated from the fitted model"
+    design, sigma = sm.add_constant(X), fit.params["sigma"]
+    exact = sigma * np.sqrt(np.diag(np.linalg.inv(design.T @ design)))
+    np.testing.assert_allclose(found.bse.iloc[:3], exact, rtol=SPREAD)
+    # n s^2 / sigma^2 is chi squared on n - 3 degrees of freedom.
+    spread, centre = stats.chi(N - 3).std() / np.sqrt(N), stats.chi(N - 3).mean() / np.sqrt(N)
+    assert found.bse["sigma"] == pytest.approx(sigma * spread, rel=SPREAD)
+    off = found.params["sigma"].mean() - sigma * centre
+    assert abs(off) < 4.5 * sigma * spread / np.sqrt(1000)
+
+
+def test_simulated_outcomes_spread_a_poisson_fit_by_its_expected_information():
+    # Y varies more than a Poisson: rows drawn again spread by up to half as much again.
+    fit, found = parametric(counts.poisson, dataset(Y, X))
+    expected = fit.standard_errors("expected")
+    assert (fit.standard_errors("sandwich") > (1 + SPREAD) * expected).any()
+    # The information's own error is of relative order 1 / n.
+    np.testing.assert_allclose(found.bse, expected, rtol=SPREAD + 2 / N)
+
+
+def known_scale(data):
+    """A normal mean with a prior that counts, in closed form."""
+    with pm.Model() as model:
+        y = pm.Data("y", data["y"], dims="row")
+        pm.Normal("outcome", pm.Normal("mu", 0.0, 0.1), 1.0, observed=y, dims="row")
+    return model
+
+
+def test_a_map_keeps_its_prior_in_every_replicate():
+    y = 0.3 + RNG.normal(size=N)
+    data = xr.Dataset({"y": ("row", y)})
+    fit = wb.maximum_a_posteriori(wb.bind(known_scale, data))
+    found = fit.bootstrap(1000, way="parametric")
+    share = N / (N + 100)  # of the mean of the data in the mode
+    assert found.bse["mu"] == pytest.approx(share / np.sqrt(N), rel=SPREAD)
+    off = found.params["mu"].mean() - share * fit.params["mu"]
+    assert abs(off) < 4.5 * share / np.sqrt(N) / np.sqrt(1000)
+
+
+def test_a_row_of_weight_three_has_three_outcomes():
+    weights = RNG.integers(0, 4, N).astype(float)
+    data = xr.Dataset({"y": ("row", RNG.normal(size=N)), "weight": ("row", weights)})
+    _, found = parametric(known_scale, data)
+    assert found.bse["mu"] == pytest.approx(1 / np.sqrt(weights.sum()), rel=SPREAD)
+
+
+def test_simulated_replicates_are_reproducible_and_hold_what_is_held(poisson):
+    fit = wb.maximum_likelihood(poisson.problem, fixed={"beta[x2]": -0.3})
+    first, again = (fit.bootstrap(5, way="parametric") for _ in range(2))
+    np.testing.assert_array_equal(first.params, again.params)
+    assert (first.params["beta[x2]"] == -0.3).all()
+    other = fit.bootstrap(5, way="parametric", rng=np.random.default_rng(1))
+    assert (first.params["beta[x1]"] != other.params["beta[x1]"]).all()
+    assert (first.params["beta[x1]"].std()) > 0
+
+
+def test_groups_have_no_parametric_bootstrap():
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=GROUPS)))
+    with pytest.raises(wb.ModelError, match="rows belong to groups, and the model knows of no"):
+        fit.bootstrap(10, way="parametric")
+
+
+def test_simulated_replicates_without_an_optimum_are_counted_or_refused():
+    y, x = np.array([0.0, 0, 1, 0, 1, 0, 1, 1]), np.arange(8.0)
+    fit = wb.maximum_likelihood(wb.bind(declarations.logistic, dataset(y, x[:, None])))
+    # Eight rows are often separated.
+    with pytest.raises(wb.ModelError, match=r"of 100 replicates found no optimum"):
+        fit.bootstrap(100, way="parametric")

@@ -1,6 +1,6 @@
-"""Rows drawn again as weights, and the optimum found again for each draw."""
+"""Rows drawn again as weights, and the optimum found again for each replicate."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -8,8 +8,6 @@ from workbench.optimum import STEP_TOLERANCE, Objective, Start, finished, point
 
 # Standard errors: how near another search comes, and the replicates vary by whole ones.
 ARRIVED = 1e3 * STEP_TOLERANCE
-
-Loss = Callable[[np.ndarray], Objective]  # of row weights
 
 
 def drawn_rows(
@@ -29,18 +27,21 @@ def drawn_rows(
         yield weights * rng.multinomial(count, np.full(count, 1 / count))[codes]
 
 
-def refitted(loss: Loss, theta: np.ndarray, draws: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """The optimum for each draw of weights, searched from theta; NaN where none was found."""
-    for weights in draws:
-        objective = loss(weights)
+def refitted(
+    replicates: Iterable[Objective], theta: np.ndarray, rows: float
+) -> Iterator[np.ndarray]:
+    """The optimum of each replicate, a sum over `rows` rows, searched from theta; NaN if none."""
+    for objective in replicates:
         begin = point(objective, theta)
-        end = finished(objective, Start("replicate", begin, begin, (begin.value,)), weights.sum())
+        end = finished(objective, Start("replicate", begin, begin, (begin.value,)), rows)
         arrived = end.newton_step[1] < ARRIVED and end.definite_step is not None
         yield end.theta if arrived else np.full(len(theta), np.nan)
 
 
-def stepped(loss: Loss, theta: np.ndarray, draws: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
-    """One Newton step for each draw, theta - H(w)^-1 g(w); NaN where the curvature is none."""
-    for weights in draws:
-        step = point(loss(weights), theta).definite_step
+def stepped(
+    replicates: Iterable[Objective], theta: np.ndarray, rows: float
+) -> Iterator[np.ndarray]:
+    """One Newton step for each replicate, theta - H^-1 g; NaN where the curvature is none."""
+    for objective in replicates:
+        step = point(objective, theta).definite_step
         yield theta + step if step is not None else np.full(len(theta), np.nan)

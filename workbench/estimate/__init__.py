@@ -1,12 +1,18 @@
 """Maximum likelihood and maximum a posteriori as users meet them: the labelled result."""
 
+from workbench.estimate.bootstrap import Bootstrap
+from workbench.estimate.consistency import ConsistencyTest
 from workbench.estimate.fitting import maximum_a_posteriori, maximum_likelihood
 from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
+from workbench.estimate.likelihood_ratio import SimulatedTest
 from workbench.estimate.result import Estimate
 
 __all__ = [
+    "Bootstrap",
+    "ConsistencyTest",
     "Estimate",
     "HypothesisTest",
+    "SimulatedTest",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",

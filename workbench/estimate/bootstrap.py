@@ -1,6 +1,6 @@
-"""The bootstrap of an estimate: rows, or whole groups, drawn again and fitted again."""
+"""The bootstrap of an estimate: rows, groups or outcomes drawn again, and fitted again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -11,12 +11,13 @@ import pandas as pd
 from workbench.errors import ModelError
 from workbench.estimate.objective import PRIOR, Loss
 from workbench.optimum import Objective
+from workbench.problem import Problem
 from workbench.resampling import drawn_rows, refitted, stepped
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
 
-WAYS = {"refit": refitted, "one step": stepped}
+WAYS = {"refit": refitted, "one step": stepped, "parametric": refitted}
 # Fewer replicates than this share found an optimum: what is left is another distribution.
 MOST_FAILED = 0.1
 NOTE_EVERY = 100  # replicates
@@ -26,16 +27,16 @@ Note = Callable[[str], None]
 
 @dataclass(frozen=True, eq=False)
 class Bootstrap:
-    """Estimates on the natural scale for rows drawn again, one row of `params` a replicate.
+    """Estimates on the natural scale for data drawn again, one row of `params` a replicate.
 
-    `failed` replicates found no optimum and are left out; `way` is "refit" or "one step", the
-    approximation by one Newton step.
+    `failed` replicates found no optimum and are left out; `way` is "refit", "one step", the
+    approximation by one Newton step, or "parametric".
     """
 
     params: pd.DataFrame
     failed: int
     way: str
-    unit: str  # what was drawn: rows, or the declared groups
+    unit: str  # what was drawn: rows, the declared groups, or outcomes
 
     @property
     def bse(self) -> pd.Series:
@@ -54,21 +55,20 @@ def bootstrap(
 ) -> Bootstrap:
     """The estimate's bootstrap; see `Estimate.bootstrap`."""
     if way not in WAYS:
-        raise ModelError(f"a bootstrap is by {' or '.join(map(repr, WAYS))}, not {way!r}")
+        raise ModelError(f"a bootstrap is by {_listed()}, not {way!r}")
     if replicates < 2:
         raise ModelError(f"a bootstrap needs two replicates or more, not {replicates}")
     if not fit.optimum.verdict.regular:
         raise ModelError(f"no bootstrap: {fit.status}. {fit.optimum.verdict.advice}")
-    rows = fit.problem.rows
-    draws = drawn_rows(rows.weights, rows.groups, rng or np.random.default_rng(0))
-
-    def loss(weights: np.ndarray) -> Objective:
-        reweighted = replace(fit.problem, rows=replace(rows, weights=weights))
-        return replace(fit.loss, objective=Loss(reweighted, PRIOR[fit.objective]))
-
+    rng = rng or np.random.default_rng(0)
+    if way == "parametric":
+        losses, unit = _simulated(fit, rng), "outcomes simulated from the fitted model"
+    else:
+        losses = _reweighted(fit, rng)
+        unit = "rows" if fit.problem.rows.groups is None else "groups"
     found = []
     for number, theta in enumerate(
-        WAYS[way](loss, fit.theta[fit.moves], islice(draws, replicates)), start=1
+        WAYS[way](islice(losses, replicates), fit.theta[fit.moves], fit.nobs), start=1
     ):
         found.append(theta)
         if number % NOTE_EVERY == 0:
@@ -82,4 +82,32 @@ def bootstrap(
         )
     values = [fit.problem.natural(theta) for theta in fit.loss.whole(np.array(arrived))]
     params = pd.DataFrame(values, columns=list(fit.problem.labels))
-    return Bootstrap(params, failed, way, "rows" if rows.groups is None else "groups")
+    return Bootstrap(params, failed, way, unit)
+
+
+def _reweighted(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective]:
+    """What was minimised, on rows or groups drawn with replacement; without end."""
+    rows = fit.problem.rows
+    for weights in drawn_rows(rows.weights, rows.groups, rng):
+        yield _on(fit, replace(fit.problem, rows=replace(rows, weights=weights)))
+
+
+def _simulated(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective]:
+    """What was minimised, on outcomes drawn from the model at the estimate; without end."""
+    if fit.problem.rows.groups is not None:
+        raise ModelError(
+            "no parametric bootstrap: the rows belong to groups, and the model knows of no "
+            "dependence within them, so its draws would have none; way='refit' draws whole groups"
+        )
+    problem = fit.problem.unweighted()
+    while True:
+        yield _on(fit, problem.with_outcomes(problem.simulate(fit.theta, rng)))
+
+
+def _on(fit: "Estimate", problem: Problem) -> Objective:
+    return replace(fit.loss, objective=Loss(problem, PRIOR[fit.objective]))
+
+
+def _listed() -> str:
+    *first, last = map(repr, WAYS)
+    return f"{', '.join(first)} or {last}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from workbench.errors import ModelError
-from workbench.estimate.objective import PRIOR, Loss, held_at, natural_start, released
+from workbench.estimate.objective import PRIOR, Loss, held_at, model_starts, natural_start, released
 from workbench.estimate.result import Estimate
 from workbench.optimum import Held, Objective, Point, find, jittered, point
 from workbench.problem import Problem
@@ -66,7 +66,7 @@ def _estimate(
     loss = Loss(problem, PRIOR[name])
     theta, free = held_at(problem, fixed) if fixed else (problem.start(), None)
     given = {"given": natural_start(problem, start)} if start else {}
-    starts = given | _starts(problem)
+    starts = given | model_starts(problem)
     rows, rng = problem.rows.weights.sum(), rng or np.random.default_rng(0)
     if free is None:
         points = _points(loss, starts, rows, rng)
@@ -75,13 +75,6 @@ def _estimate(
     points = _points(held, {which: one[free] for which, one in starts.items()}, rows, rng)
     labels = [label for label, moves in zip(problem.theta_labels, free, strict=True) if moves]
     return Estimate(problem, name, released(find(held, points, labels, rows), held), free)
-
-
-def _starts(problem: Problem) -> dict[str, np.ndarray]:
-    """The model's initial point, and one from the data where the definition offers it."""
-    starts = {"initial point": problem.start()}
-    from_data = problem.data_start()
-    return starts if from_data is None else starts | {"from the data": from_data}
 
 
 def _points(

@@ -12,6 +12,13 @@ from workbench import uncertainty
 from workbench.errors import ModelError
 from workbench.estimate.expressions import Dual, evaluated
 from workbench.estimate.intervals import independent_units
+from workbench.estimate.likelihood_ratio import (
+    SimulatedTest,
+    nested_gain,
+    pair,
+    require_comparable,
+    simulated_test,
+)
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
@@ -71,8 +78,13 @@ def wald_test(fit: "Estimate", hypothesis: str, kind: str | None) -> HypothesisT
 
 
 def likelihood_ratio_test(
-    restricted: "Estimate", free: "Estimate", *, boundary: bool = False
-) -> HypothesisTest:
+    restricted: "Estimate",
+    free: "Estimate",
+    *,
+    boundary: bool = False,
+    replicates: int = 0,
+    rng: np.random.Generator | None = None,
+) -> HypothesisTest | SimulatedTest:
     """Twice the log-likelihood that the free fit gains over one nested in it (Wilks 1938).
 
     restricted, free
@@ -81,51 +93,30 @@ def likelihood_ratio_test(
     boundary
         The restriction puts one parameter on the edge of its space (a variance at zero): the null
         is then half a point mass at zero, half chi squared (Self and Liang 1987).
+    replicates
+        The null is the parametric bootstrap of so many data sets: outcomes simulated from the
+        restricted fit, both models fitted to each. For several parameters at a boundary, or few
+        rows; the free fit may then have its maximum at the boundary itself.
+    rng
+        For the simulation; None means a generator seeded with 0.
 
     Raises ModelError for MAP fits, other rows, rows in groups (which are not independent), fits
     without a regular maximum, a restricted fit that is no smaller, and one that fits better, so
-    that it cannot be nested.
+    that it cannot be nested; and where a tenth of the replicates could not be fitted.
     """
-    _require_comparable(restricted, free)
-    df, gain = free.k - restricted.k, free.llf - restricted.llf
-    if df <= 0:
-        raise ModelError(
-            f"the restricted fit has {restricted.k} free parameters and the free one {free.k}; "
-            "pass the smaller model first"
-        )
-    if gain < -NESTED:
-        raise ModelError(
-            f"the restricted fit lies {-gain:.3g} nats above the free one, so it is not nested "
-            "in it, or the free fit is not at its maximum"
-        )
-    if boundary and df != 1:
-        raise ModelError(f"the null at a boundary is known for one parameter, not for {df}")
-    statistic = 2 * max(gain, 0.0)
-    p_value = float(stats.chi2.sf(statistic, df)) * (0.5 if boundary and statistic > 0 else 1.0)
-    names = f"{restricted.problem.name} within {free.problem.name}"
-    return HypothesisTest("likelihood-ratio", names, statistic, df, p_value)
-
-
-def _require_comparable(restricted: "Estimate", free: "Estimate") -> None:
-    for fit in (restricted, free):
-        if fit.objective != "likelihood":
-            raise ModelError("a likelihood ratio is of maximum-likelihood fits, and one is a MAP")
-        if fit.problem.rows.groups is not None:
-            raise ModelError(
-                "a likelihood ratio takes rows for independent, and these belong to groups; use "
-                "fit.wald_test(...), with errors by group"
-            )
-        if not np.isfinite(fit.llf):
-            raise ModelError(f"{fit.problem.name} has no finite maximum: {fit.status}")
+    if boundary and replicates:
+        raise ModelError("boundary=True and replicates=... each name a null; pass one of the two")
+    if replicates:
+        return simulated_test(restricted, free, replicates, rng or np.random.default_rng(0))
+    require_comparable(restricted, free)
     if not free.optimum.verdict.regular:
         raise ModelError(f"the free fit has no regular maximum: {free.status}")
-    ours, theirs = restricted.problem.rows, free.problem.rows
-    same = all(
-        np.array_equal(getattr(ours, what), getattr(theirs, what))
-        for what in ("labels", "observed", "weights")
-    )
-    if not same:
-        raise ModelError("the fits stand on different rows, so their likelihoods have no ratio")
+    gain, df = nested_gain(restricted, free, NESTED), free.k - restricted.k
+    if boundary and df != 1:
+        raise ModelError(f"the null at a boundary is known for one parameter, not for {df}")
+    statistic = 2 * gain
+    p_value = float(stats.chi2.sf(statistic, df)) * (0.5 if boundary and statistic > 0 else 1.0)
+    return HypothesisTest("likelihood-ratio", pair(restricted, free), statistic, df, p_value)
 
 
 def _covariance(fit: "Estimate", duals: Sequence[Dual], kind: str | None) -> np.ndarray:

@@ -64,6 +64,13 @@ class Loss:
         return bool(np.allclose(here, there, rtol=1e-6, atol=1e-6))
 
 
+def model_starts(problem: Problem) -> dict[str, np.ndarray]:
+    """The model's initial point, and one from the data where the definition offers it."""
+    starts = {"initial point": problem.start()}
+    from_data = problem.data_start()
+    return starts if from_data is None else starts | {"from the data": from_data}
+
+
 def natural_start(problem: Problem, given: Mapping[str, float]) -> np.ndarray:
     """theta of natural values by label, or by a parameter's name for all of its coordinates.
 

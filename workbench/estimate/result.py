@@ -13,6 +13,7 @@ from workbench.density import mean as expected_value
 from workbench.errors import ModelError
 from workbench.estimate import hypotheses
 from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
+from workbench.estimate.consistency import ConsistencyTest, consistency_test
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import contour, limits, profile
 from workbench.estimate.objective import PRIOR, Loss
@@ -186,8 +187,10 @@ class Estimate:
         """Rows drawn again with replacement (whole groups, where declared), and fitted again.
 
         way
-            "refit", from the estimate to a new optimum, or "one step", the approximation by one
-            Newton step.
+            "refit", from the estimate to a new optimum; "one step", the approximation by one
+            Newton step; "parametric": not the rows are drawn again, but their outcomes from the
+            fitted model, and refitted. It takes the model for true, and is refused for rows in
+            groups. A row of frequency weight w has w outcomes.
         rng
             None means a generator seeded with 0.
         note
@@ -197,6 +200,20 @@ class Estimate:
         none. Those that found none are counted in `failed`.
         """
         return bootstrap(self, replicates, way, rng, note)
+
+    def consistency_test(
+        self, replicates: int = 200, *, rng: np.random.Generator | None = None
+    ) -> ConsistencyTest:
+        """Whether simulator and likelihood are one model: TMB's `checkConsistency`.
+
+        Outcomes are simulated at the estimate, where the mean of the likelihood's score must then
+        be zero (a MAP's prior stays out). Each row is drawn once, and its score counted by the
+        row's weight: the mean is zero all the same. `rng=None` means a generator seeded with 0.
+
+        Raises ModelError without a regular optimum, for outcomes that cannot be simulated, and
+        where the likelihood of simulated outcomes is not finite.
+        """
+        return consistency_test(self, replicates, rng)
 
     def derived(
         self, *expressions: str, kind: str | None = None, level: float = 0.95

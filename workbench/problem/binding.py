@@ -14,6 +14,7 @@ import xarray as xr
 
 from workbench.density import Distribution
 from workbench.errors import DataError, ModelError, foreign_code, nearest
+from workbench.problem import simulation
 from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
 from workbench.problem.rows import (
@@ -193,13 +194,7 @@ class Problem:
         `pm.Data` by name (and `weight`, `group` where wanted). Raises ModelError for a model
         with its rows written into it as constants, DataError for rows that do not fit.
         """
-        constants = [row.name for row in self.graph.inputs if row.constant]
-        if constants:
-            raise ModelError(
-                f"{constants[0]} stands in the model as a constant, so other rows cannot take its "
-                f"place; wrap it in pm.Data: pm.Data({_plain(constants[0])!r}, values)"
-            )
-        self._require_independent_rows("the likelihood of other rows")
+        self.require_movable()
         if isinstance(self.source, pm.Model):
             rows = rows_by_name(self.graph, other)
             refuse_impossible_counts(self.graph.discrete, rows, "the outcome")
@@ -216,6 +211,43 @@ class Problem:
         rows = taken_rows(self.graph, _arrays_of(model), _observed(model), complete)
         refuse_impossible_counts(self.graph.discrete, rows, _outcome_name(complete))
         return replace(self, dataset=complete, rows=rows)
+
+    def simulate(self, theta: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """One draw of every row's outcome from the declared model, shaped as `rows.observed`.
+
+        By the definition's own `simulate` where it has one, else by PyMC's forward draw at theta
+        and these rows' data. Raises ModelError for several outcomes on one row, for a
+        distribution without a random draw, and for one that reads the outcome's own values.
+        """
+        return simulation.simulated(self, theta, rng)
+
+    def with_outcomes(self, observed: np.ndarray) -> "Problem":
+        """The same rows with other outcomes, shaped as `rows.observed`; nothing compiled anew.
+
+        All other columns stay, also one that holds the outcome of an earlier row. Raises
+        DataError for outcomes that do not fit, ModelError where the model computes its outcome
+        from the data, so that no column can take them.
+        """
+        return simulation.with_outcomes(self, observed)
+
+    def unweighted(self) -> "Problem":
+        """The same likelihood, a row of frequency weight w standing there w times."""
+        return simulation.unweighted(self)
+
+    @cached_property
+    def outcome_column(self) -> str:
+        """The column of the data that holds the outcome as the model observes it."""
+        return simulation.outcome_column(self)
+
+    def require_movable(self) -> None:
+        """Raise ModelError where the same functions cannot stand on other rows."""
+        constants = [row.name for row in self.graph.inputs if row.constant]
+        if constants:
+            raise ModelError(
+                f"{constants[0]} stands in the model as a constant, so other rows cannot take its "
+                f"place; wrap it in pm.Data: pm.Data({_plain(constants[0])!r}, values)"
+            )
+        self._require_independent_rows("the likelihood of other rows")
 
     @cached_property
     def _weighted_as_declared(self) -> tuple[Any, ...]:

@@ -27,6 +27,7 @@ class Functions:
         self.engine = engine
         self.engines: dict[str, str] = {}
         self._kept: dict[str, Function] = {}
+        self._draws_by = pytensor_engine.Engine(graph, independent)
         self._made_by = {
             key: module.Engine(graph, independent)
             for key, module in ENGINES.items()
@@ -55,6 +56,10 @@ class Functions:
         self, name: str, example: tuple[Any, ...]
     ) -> Iterator[tuple[str, Callable[[], Function], tuple[type[Exception], ...]]]:
         """Ways to make one function, best first."""
+        if name == "outcome":  # drawn at random, and by PyMC's own operations whatever the engine
+            draw = partial(self._draws_by.make, name, example)
+            yield pytensor_engine.NAME, draw, pytensor_engine.UNSUPPORTED
+            return
         apart = {
             "derivatives": lambda: self._likelihood_apart,
             "prior_derivatives": lambda: self._prior_apart,

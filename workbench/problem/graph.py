@@ -18,6 +18,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import Cast
 
 from workbench.errors import ModelError
+from workbench.problem.draws import SymbolicDraw, read_draw
 from workbench.problem.lowerings import made_safe
 from workbench.problem.symbolic import SymbolicDistribution, read_distribution
 
@@ -67,6 +68,7 @@ class Graph:
     natural: Variable  # of theta
     unconstrained: Variable  # theta of naturals
     distribution: SymbolicDistribution | None  # None when several outcomes share the rows
+    draw: SymbolicDraw | None  # likewise
     parameters: tuple[Parameter, ...]
     latent: tuple[str, ...]  # free variables whose prior depends on another free variable
     discrete: bool
@@ -91,6 +93,7 @@ def read_graph(model: pm.Model) -> Graph:
     inputs = _inputs(model, outputs, observed.shape[0] if observed.ndim else 1)
     replaced = {old: new.variable for old, new in inputs.items()}
     pointwise, log_prior, *others = graph_replace(outputs, replaced, strict=False)
+    of_theta = dict(zip(free, others[: len(free)], strict=True))
     return Graph(
         theta=theta,
         naturals=naturals,
@@ -100,6 +103,7 @@ def read_graph(model: pm.Model) -> Graph:
         natural=_flat(others[: len(free)]),
         unconstrained=_unconstrained(model, naturals, shapes),
         distribution=tree.with_leaves(others[len(free) :]) if tree else None,
+        draw=_draw(model, of_theta, replaced) if tree else None,
         parameters=tuple(
             _parameter(model, rv, shape, start.shape)
             for rv, shape, start in zip(free, shapes, starts, strict=True)
@@ -241,14 +245,19 @@ def _with_lengths_written_in(model: pm.Model, outputs: list[Variable]) -> list[V
     row_dim = (model.named_vars_to_dims.get(observed.name) or (None,))[0]
     written: dict[Variable, Variable] = {}
     for dim, length in model.dim_lengths.items():
-        if isinstance(length, SharedVariable):
-            by_row = dim == row_dim and not isinstance(model.rvs_to_values[observed], Constant)
-            written[length] = (
-                model.rvs_to_values[observed].shape[0].astype(length.dtype)
-                if by_row
-                else pt.constant(length.get_value(), dtype=length.dtype)
-            )
+        if dim == row_dim and not isinstance(model.rvs_to_values[observed], Constant):
+            written[length] = model.rvs_to_values[observed].shape[0].astype(length.dtype)
+        elif isinstance(length, SharedVariable):
+            written[length] = pt.constant(length.get_value(), dtype=length.dtype)
     return graph_replace(outputs, written, strict=False) if written else outputs
+
+
+def _draw(
+    model: pm.Model, of_theta: dict[Variable, Variable], inputs: dict[Variable, Variable]
+) -> SymbolicDraw:
+    drawn = graph_replace(list(model.observed_RVs), of_theta, strict=False)
+    [outcome] = _with_lengths_written_in(model, drawn)
+    return read_draw(outcome, model.rvs_to_values[model.observed_RVs[0]], inputs)
 
 
 def _inputs(model: pm.Model, outputs: Sequence[Variable], count: int) -> dict[Variable, RowInput]:

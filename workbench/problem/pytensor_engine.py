@@ -133,6 +133,14 @@ class Engine:
 
         return call
 
+    def _outcome(self, large: bool) -> Function:
+        """One draw, of theta, the generators and the arrays; NumPy draws whole arrays quickly."""
+        draw = self.graph.draw
+        generators, outputs = (draw.generators, [draw.outcome]) if draw else ((), [])
+        inputs = [self.graph.theta, *generators, *self.arrays]
+        function = _function(inputs, outputs, large=False)
+        return lambda *arguments: np.asarray(function(*arguments)[0])
+
     def _inputs(self) -> list[Variable]:
         return [self.graph.theta, self.prior, self.weights, *self.arrays]
 
