@@ -90,7 +90,7 @@ def consistency_test(
               if moves]  # fmt: skip
     mean, spread = scores.mean(axis=0), scores.std(axis=0, ddof=1)
     read = (scores != 0).any(axis=0)  # the likelihood may not know a prior's own parameters
-    still = read & (spread == 0)
+    still = read & (np.ptp(scores, axis=0) == 0)  # of equal values the spread may be rounding
     if still.any() or not read.any():
         label = labels[int(np.argmax(still))]
         raise ModelError(
