@@ -1,13 +1,16 @@
 """Rows drawn again as weights, and the optimum found again for each replicate."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from workbench.optimum import STEP_TOLERANCE, Objective, Start, finished, point
+from workbench.optimum import QUADRATIC, STEP_TOLERANCE, Objective, Point, Start, finished, point
 
 # Standard errors: how near another search comes, and the replicates vary by whole ones.
 ARRIVED = 1e3 * STEP_TOLERANCE
+LAST = 0.03  # standard errors: a Newton step that short leaves no more than ARRIVED
+NEWTON_STEPS = 4
 
 
 def drawn_rows(
@@ -27,21 +30,47 @@ def drawn_rows(
         yield weights * rng.multinomial(count, np.full(count, 1 / count))[codes]
 
 
-def refitted(
-    replicates: Iterable[Objective], theta: np.ndarray, rows: float
-) -> Iterator[np.ndarray]:
-    """The optimum of each replicate, a sum over `rows` rows, searched from theta; NaN if none."""
+def refitted(replicates: Iterable[Objective], estimate: Point, rows: float) -> Iterator[np.ndarray]:
+    """The optimum of each replicate, a sum over `rows` rows; NaN where none was found.
+
+    estimate
+        The optimum that all are searched from, with the information there.
+    """
     for objective in replicates:
-        begin = point(objective, theta)
-        end = finished(objective, Start("replicate", begin, begin, (begin.value,)), rows)
-        arrived = end.newton_step[1] < ARRIVED and end.definite_step is not None
-        yield end.theta if arrived else np.full(len(theta), np.nan)
+        near = _by_newton(objective, estimate)
+        yield near if near is not None else _searched(objective, estimate.theta, rows)
 
 
-def stepped(
-    replicates: Iterable[Objective], theta: np.ndarray, rows: float
-) -> Iterator[np.ndarray]:
+def stepped(replicates: Iterable[Objective], estimate: Point, rows: float) -> Iterator[np.ndarray]:
     """One Newton step for each replicate, theta - H^-1 g; NaN where the curvature is none."""
     for objective in replicates:
-        step = point(objective, theta).definite_step
-        yield theta + step if step is not None else np.full(len(theta), np.nan)
+        step = point(objective, estimate.theta).definite_step
+        yield estimate.theta + step if step is not None else np.full(len(estimate.theta), np.nan)
+
+
+def _by_newton(objective: Objective, estimate: Point) -> np.ndarray | None:
+    """The optimum by steps that shrink fast from the first on; None where they do not.
+
+    The first takes the curvature for the estimate's, which costs a gradient alone. The last is
+    taken unseen: its square, times how the curvature changes over a standard error, is left.
+    """
+    _, gradient = objective.value_and_gradient(estimate.theta)
+    first = replace(estimate, gradient=gradient).definite_step
+    if first is None or not np.isfinite(first).all():
+        return None
+    theta, left = estimate.theta + first, np.inf
+    for _ in range(NEWTON_STEPS):
+        here = point(objective, theta)
+        if here.definite_step is None or here.newton_step[1] > QUADRATIC * left:
+            return None
+        theta, left = theta + here.definite_step, here.newton_step[1]
+        if left < LAST:
+            return np.asarray(theta)
+    return None
+
+
+def _searched(objective: Objective, theta: np.ndarray, rows: float) -> np.ndarray:
+    begin = point(objective, theta)
+    end = finished(objective, Start("replicate", begin, begin, (begin.value,)), rows)
+    arrived = end.newton_step[1] < ARRIVED and end.definite_step is not None
+    return end.theta if arrived else np.full(len(theta), np.nan)

@@ -7,11 +7,12 @@ prior), `theta` is flat and unconstrained, and distances are told in standard er
 from workbench.optimum.best import Optimum, find
 from workbench.optimum.held import Held
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, jittered, point
-from workbench.optimum.search import HANDOVER, Start, finished
+from workbench.optimum.search import HANDOVER, QUADRATIC, Start, finished
 from workbench.optimum.verdict import Status, Verdict
 
 __all__ = [
     "HANDOVER",
+    "QUADRATIC",
     "STEP_TOLERANCE",
     "Held",
     "Objective",

@@ -18,7 +18,7 @@ Function = Callable[..., Any]
 # Rows whose second derivatives are taken at once: they stay in the processor's cache.
 BLOCK = 2_000
 # Numbers by row, saved in each pass, from which on the pieces are worth putting together.
-WORTH = 20_000
+WORTH = 10_000
 # What a row's term is differentiated by, at most: beyond, products by pairs of predictors
 # would take more memory than they save.
 WIDEST = 16
