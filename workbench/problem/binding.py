@@ -111,6 +111,24 @@ class Problem:
         """Log prior density of the natural parameters at theta."""
         return float(self.functions("log_prior", theta, *self._arrays))
 
+    def log_jacobians(self, thetas: np.ndarray) -> np.ndarray:
+        """log |d natural / d theta| at each of `thetas` (m, k), shape (m,).
+
+        Added to log likelihood and log prior it makes the density of theta itself, as PyMC's
+        samplers see it. Raises ModelError for a transform without one.
+        """
+        self._require_log_jacobian()
+        return self.functions("log_jacobians", thetas, *self._arrays)
+
+    def log_jacobian(self, theta: np.ndarray) -> float:
+        """log |d natural / d theta| at theta."""
+        return float(self.log_jacobians(theta[None])[0])
+
+    def log_jacobian_derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """log |d natural / d theta|, its gradient (k,) and its Hessian (k, k)."""
+        self._require_log_jacobian()
+        return self.functions("log_jacobian_derivatives", theta, *self._arrays)
+
     def natural(self, theta: np.ndarray) -> np.ndarray:
         """The parameters as declared, flat, in the order of `labels`."""
         return self.functions("natural", theta, *self._arrays)
@@ -213,6 +231,13 @@ class Problem:
         if (weights > 0).all():
             return (*self.functions.put([weights]), *self._arrays)
         return self.functions.put([weights, *counted(self.graph, self.rows.arrays, weights)])
+
+    def _require_log_jacobian(self) -> None:
+        if self.graph.log_jacobian is None:
+            raise ModelError(
+                f"{self.name} has a transform without log_jac_det, so the density of its "
+                "unconstrained values is not known; give the transform that method"
+            )
 
     def _require_independent_rows(self, what: str) -> None:
         if not self.independent:

@@ -64,6 +64,7 @@ class Graph:
     inputs: tuple[RowInput, ...]
     pointwise: Variable
     log_prior: Variable
+    log_jacobian: Variable | None  # log |d natural / d theta|; None where a transform has none
     natural: Variable  # of theta
     unconstrained: Variable  # theta of naturals
     distribution: SymbolicDistribution | None  # None when several outcomes share the rows
@@ -84,22 +85,26 @@ def read_graph(model: pm.Model) -> Graph:
     shapes = [tuple(int(s) for s in shape) for shape in _natural_shapes(model, initial)]
     naturals = pt.vector("natural", shape=(sum(int(np.prod(shape)) for shape in shapes),))
     tree = read_distribution(model.observed_RVs[0]) if len(model.observed_RVs) == 1 else None
-    theta, (pointwise, log_prior, *others) = _of_theta(model, tree, starts)
+    jacobian = _log_jacobian(model)
+    theta, (pointwise, log_prior, *others) = _of_theta(model, tree, jacobian, starts)
     seen = model.rvs_to_values[model.observed_RVs[0]]
     observed = value_of(seen)
     outputs = _with_lengths_written_in(model, [pointwise, log_prior, *others])
     inputs = _inputs(model, outputs, observed.shape[0] if observed.ndim else 1)
     replaced = {old: new.variable for old, new in inputs.items()}
     pointwise, log_prior, *others = graph_replace(outputs, replaced, strict=False)
+    natural, rest = others[: len(free)], others[len(free) :]
+    log_jacobian = rest.pop() if jacobian is not None else None
     return Graph(
         theta=theta,
         naturals=naturals,
         inputs=tuple(inputs.values()),
         pointwise=pointwise,
         log_prior=log_prior,
-        natural=_flat(others[: len(free)]),
+        log_jacobian=log_jacobian,
+        natural=_flat(natural),
         unconstrained=_unconstrained(model, naturals, shapes),
-        distribution=tree.with_leaves(others[len(free) :]) if tree else None,
+        distribution=tree.with_leaves(rest) if tree else None,
         parameters=tuple(
             _parameter(model, rv, shape, start.shape)
             for rv, shape, start in zip(free, shapes, starts, strict=True)
@@ -114,13 +119,17 @@ def read_graph(model: pm.Model) -> Graph:
 
 
 def _of_theta(
-    model: pm.Model, tree: SymbolicDistribution | None, starts: Sequence[np.ndarray]
+    model: pm.Model,
+    tree: SymbolicDistribution | None,
+    jacobian: Variable | None,
+    starts: Sequence[np.ndarray],
 ) -> tuple[Variable, list[Variable]]:
-    """theta, and of it the rows' terms, the log prior, natural values, and the leaves of `tree`."""
+    """theta, and of it the rows' terms, log prior, natural values, leaves of `tree`, Jacobian."""
     terms, log_prior = _log_densities(model)
     natural = model.replace_rvs_by_values(model.free_RVs)
-    leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
-    outputs = made_safe([_by_row(terms), log_prior, *natural, *leaves])
+    others = [*(tree.leaves if tree else ()), *([] if jacobian is None else [jacobian])]
+    others = model.replace_rvs_by_values(others) if others else []
+    outputs = made_safe([_by_row(terms), log_prior, *natural, *others])
     theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
     values = [model.rvs_to_values[rv] for rv in model.free_RVs]
     pieces = zip(values, _cut(theta, [start.shape for start in starts]), strict=True)
@@ -152,6 +161,22 @@ def _log_densities(model: pm.Model) -> tuple[list[Variable], Variable]:
             f"PyMC knows no log density for a part of this model ({str(reason).splitlines()[0]}); "
             "declare the outcome and the priors by distributions that have one"
         ) from reason
+
+
+def _log_jacobian(model: pm.Model) -> Variable | None:
+    """The log Jacobian determinant of all transforms, as `model.logp(jacobian=True)` adds it."""
+    total = pt.zeros(())
+    for rv in model.free_RVs:
+        transform = model.rvs_to_transforms[rv]
+        if transform is None:
+            continue
+        # By this PyMC says that a transform of matrices brings no determinant of its own.
+        try:
+            part = transform.log_jac_det(model.rvs_to_values[rv], *rv.owner.inputs)
+        except NotImplementedError:
+            return None
+        total = total + part.sum()
+    return total
 
 
 def refuse_what_has_no_likelihood(model: pm.Model) -> None:

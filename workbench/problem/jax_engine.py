@@ -57,6 +57,8 @@ class Engine:
             "pointwise": lambda: (self._rows, np.asarray),
             "scores": lambda: (jax.jacfwd(self._rows), np.asarray),
             "log_prior": lambda: (self._prior, float),
+            "log_jacobians": lambda: (self._log_jacobians, np.asarray),
+            "log_jacobian_derivatives": lambda: (self._log_jacobian_derivatives, _triple),
             "natural": lambda: (self._natural, np.asarray),
             "natural_jacobian": lambda: (jax.jacfwd(self._natural), np.asarray),
             "unconstrained": lambda: (self._unconstrained, np.asarray),
@@ -71,6 +73,10 @@ class Engine:
     @cached_property
     def _prior(self) -> Function:
         return self._traced(self.graph.theta, self.graph.log_prior)
+
+    @cached_property
+    def _log_jacobian(self) -> Function:
+        return self._traced(self.graph.theta, self.graph.log_jacobian)
 
     @cached_property
     def _natural(self) -> Function:
@@ -113,6 +119,12 @@ class Engine:
     def _values(self, thetas: Any, *arguments: Any) -> Any:
         """The objective at each theta, one after the other."""
         return jax.lax.map(lambda theta: self._objective(theta, *arguments), thetas)
+
+    def _log_jacobians(self, thetas: Any, *arrays: Any) -> Any:
+        return jax.lax.map(lambda theta: self._log_jacobian(theta, *arrays), thetas)
+
+    def _log_jacobian_derivatives(self, theta: Any, *arrays: Any) -> Any:
+        return _to_second_order(lambda t: self._log_jacobian(t, *arrays), theta)
 
     def _derivatives(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
         """The objective, its gradient and its Hessian, the rows block by block."""
