@@ -2,12 +2,16 @@
 
 from workbench.estimate.fitting import maximum_a_posteriori, maximum_likelihood
 from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
+from workbench.estimate.laplace import Laplace
+from workbench.estimate.pull import prior_pull
 from workbench.estimate.result import Estimate
 
 __all__ = [
     "Estimate",
     "HypothesisTest",
+    "Laplace",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
+    "prior_pull",
 ]

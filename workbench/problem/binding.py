@@ -115,9 +115,8 @@ class Problem:
         """log |d natural / d theta| at each of `thetas` (m, k), shape (m,).
 
         Added to log likelihood and log prior it makes the density of theta itself, as PyMC's
-        samplers see it. Raises ModelError for a transform without one.
+        samplers see it.
         """
-        self._require_log_jacobian()
         return self.functions("log_jacobians", thetas, *self._arrays)
 
     def log_jacobian(self, theta: np.ndarray) -> float:
@@ -126,7 +125,6 @@ class Problem:
 
     def log_jacobian_derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """log |d natural / d theta|, its gradient (k,) and its Hessian (k, k)."""
-        self._require_log_jacobian()
         return self.functions("log_jacobian_derivatives", theta, *self._arrays)
 
     def natural(self, theta: np.ndarray) -> np.ndarray:
@@ -231,13 +229,6 @@ class Problem:
         if (weights > 0).all():
             return (*self.functions.put([weights]), *self._arrays)
         return self.functions.put([weights, *counted(self.graph, self.rows.arrays, weights)])
-
-    def _require_log_jacobian(self) -> None:
-        if self.graph.log_jacobian is None:
-            raise ModelError(
-                f"{self.name} has a transform without log_jac_det, so the density of its "
-                "unconstrained values is not known; give the transform that method"
-            )
 
     def _require_independent_rows(self, what: str) -> None:
         if not self.independent:

@@ -1,6 +1,6 @@
 """A PyMC model as symbolic functions of one flat vector, its rows' data and their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -38,6 +38,7 @@ class Parameter:
 
     name: str
     shape: tuple[int, ...]
+    dims: tuple[str | None, ...]  # as declared, one an axis of `shape`
     labels: tuple[str, ...]  # one per natural value, e.g. "beta[age]"
     theta_labels: tuple[str, ...]  # one per unconstrained value, e.g. "log alpha"
     prior: str
@@ -51,6 +52,7 @@ class RowInput:
     name: str
     variable: Variable
     value: np.ndarray
+    dims: tuple[str | None, ...]  # as declared, one an axis
     varies_by_row: bool
     constant: bool  # written into the model; other rows cannot be put in its place
 
@@ -64,7 +66,7 @@ class Graph:
     inputs: tuple[RowInput, ...]
     pointwise: Variable
     log_prior: Variable
-    log_jacobian: Variable | None  # log |d natural / d theta|; None where a transform has none
+    log_jacobian: Variable  # log |d natural / d theta|, of theta
     natural: Variable  # of theta
     unconstrained: Variable  # theta of naturals
     distribution: SymbolicDistribution | None  # None when several outcomes share the rows
@@ -75,6 +77,8 @@ class Graph:
     start: np.ndarray
     observed: np.ndarray
     outcome: str | None  # the input that the outcome is; None where it is computed from inputs
+    outcomes: tuple[str, ...]  # observed variables, by name
+    coords: Mapping[str, tuple[Any, ...]]  # labels by dimension, where declared
 
 
 def read_graph(model: pm.Model) -> Graph:
@@ -85,26 +89,23 @@ def read_graph(model: pm.Model) -> Graph:
     shapes = [tuple(int(s) for s in shape) for shape in _natural_shapes(model, initial)]
     naturals = pt.vector("natural", shape=(sum(int(np.prod(shape)) for shape in shapes),))
     tree = read_distribution(model.observed_RVs[0]) if len(model.observed_RVs) == 1 else None
-    jacobian = _log_jacobian(model)
-    theta, (pointwise, log_prior, *others) = _of_theta(model, tree, jacobian, starts)
+    theta, (pointwise, log_prior, *others) = _of_theta(model, tree, starts)
     seen = model.rvs_to_values[model.observed_RVs[0]]
     observed = value_of(seen)
     outputs = _with_lengths_written_in(model, [pointwise, log_prior, *others])
     inputs = _inputs(model, outputs, observed.shape[0] if observed.ndim else 1)
     replaced = {old: new.variable for old, new in inputs.items()}
     pointwise, log_prior, *others = graph_replace(outputs, replaced, strict=False)
-    natural, rest = others[: len(free)], others[len(free) :]
-    log_jacobian = rest.pop() if jacobian is not None else None
     return Graph(
         theta=theta,
         naturals=naturals,
         inputs=tuple(inputs.values()),
         pointwise=pointwise,
         log_prior=log_prior,
-        log_jacobian=log_jacobian,
-        natural=_flat(natural),
+        log_jacobian=others[-1],
+        natural=_flat(others[: len(free)]),
         unconstrained=_unconstrained(model, naturals, shapes),
-        distribution=tree.with_leaves(rest) if tree else None,
+        distribution=tree.with_leaves(others[len(free) :]) if tree else None,
         parameters=tuple(
             _parameter(model, rv, shape, start.shape)
             for rv, shape, start in zip(free, shapes, starts, strict=True)
@@ -115,20 +116,19 @@ def read_graph(model: pm.Model) -> Graph:
         start=np.concatenate([start.ravel() for start in starts]),
         observed=observed,
         outcome=inputs[_uncast(seen)].name if _uncast(seen) in inputs else None,
+        outcomes=tuple(rv.name for rv in model.observed_RVs),
+        coords={dim: tuple(labels) for dim, labels in model.coords.items() if labels is not None},
     )
 
 
 def _of_theta(
-    model: pm.Model,
-    tree: SymbolicDistribution | None,
-    jacobian: Variable | None,
-    starts: Sequence[np.ndarray],
+    model: pm.Model, tree: SymbolicDistribution | None, starts: Sequence[np.ndarray]
 ) -> tuple[Variable, list[Variable]]:
-    """theta, and of it the rows' terms, log prior, natural values, leaves of `tree`, Jacobian."""
+    """theta; of it the rows' terms, log prior, natural values, `tree`'s leaves, log Jacobian."""
     terms, log_prior = _log_densities(model)
     natural = model.replace_rvs_by_values(model.free_RVs)
-    others = [*(tree.leaves if tree else ()), *([] if jacobian is None else [jacobian])]
-    others = model.replace_rvs_by_values(others) if others else []
+    others = [*(tree.leaves if tree else ()), _log_jacobian(model)]
+    others = model.replace_rvs_by_values(others)
     outputs = made_safe([_by_row(terms), log_prior, *natural, *others])
     theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
     values = [model.rvs_to_values[rv] for rv in model.free_RVs]
@@ -163,20 +163,15 @@ def _log_densities(model: pm.Model) -> tuple[list[Variable], Variable]:
         ) from reason
 
 
-def _log_jacobian(model: pm.Model) -> Variable | None:
+def _log_jacobian(model: pm.Model) -> Variable:
     """The log Jacobian determinant of all transforms, as `model.logp(jacobian=True)` adds it."""
-    total = pt.zeros(())
-    for rv in model.free_RVs:
-        transform = model.rvs_to_transforms[rv]
-        if transform is None:
-            continue
-        # By this PyMC says that a transform of matrices brings no determinant of its own.
-        try:
-            part = transform.log_jac_det(model.rvs_to_values[rv], *rv.owner.inputs)
-        except NotImplementedError:
-            return None
-        total = total + part.sum()
-    return total
+    transforms = ((rv, model.rvs_to_transforms[rv]) for rv in model.free_RVs)
+    parts = (
+        transform.log_jac_det(model.rvs_to_values[rv], *rv.owner.inputs).sum()
+        for rv, transform in transforms
+        if transform is not None
+    )
+    return sum(parts, start=pt.zeros(()))
 
 
 def refuse_what_has_no_likelihood(model: pm.Model) -> None:
@@ -289,17 +284,23 @@ def _inputs(model: pm.Model, outputs: Sequence[Variable], count: int) -> dict[Va
             by_row = (
                 declared[0] in row_dims if declared and row_dims else value.shape[:1] == (count,)
             )
-            found[variable] = RowInput(
-                variable.name or "data", variable.type(), value, bool(by_row), constant=False
-            )
+            name, kind = variable.name or "data", variable.type()
+            along = _dims(model, variable.name, value.ndim)
+            found[variable] = RowInput(name, kind, value, along, bool(by_row), constant=False)
         elif (
             isinstance(variable, Constant) and np.shape(variable.data)[:1] == (count,) and count > 1
         ):
             value = np.asarray(variable.data)
             name = observed.get(variable) or variable.name or _described(value)
             kind = pt.tensor(dtype=value.dtype, shape=(None,) * value.ndim)
-            found[variable] = RowInput(name, kind, value, True, constant=True)
+            along = (None,) * value.ndim
+            found[variable] = RowInput(name, kind, value, along, True, constant=True)
     return found
+
+
+def _dims(model: pm.Model, name: str | None, axes: int) -> tuple[str | None, ...]:
+    """The declared dimensions of a variable, None where an axis has none."""
+    return tuple(model.named_vars_to_dims.get(name) or (None,) * axes)
 
 
 def _described(value: np.ndarray) -> str:
@@ -346,6 +347,7 @@ def _parameter(
     return Parameter(
         name=rv.name,
         shape=shape,
+        dims=_dims(model, rv.name, len(shape)),
         labels=labels,
         theta_labels=tuple(label.format(name) for name in theta_labels),
         prior=said.split("~", 1)[-1].strip(),
@@ -356,7 +358,7 @@ def _parameter(
 def _labels(model: pm.Model | None, name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     if not shape:
         return (name,)
-    dims = (model.named_vars_to_dims.get(name) if model else None) or (None,) * len(shape)
+    dims = _dims(model, name, len(shape)) if model else (None,) * len(shape)
     axes = []
     for dim, length in zip(dims, shape, strict=True):
         coordinate = model.coords.get(dim) if model and dim else None
