@@ -17,6 +17,11 @@ Simulator = Callable[[np.ndarray, np.random.Generator], np.ndarray]  # outcomes 
 
 TAKEN = ("chain", "draw", "row")  # dimensions of ours
 SEVERAL = "outcome"  # what several observed variables add up to
+BOUND = (
+    "rows are not known to stand apart: the model binds them together, or holds them as constants, "
+    "so leaving one out may mean nothing"
+)
+GROUPED = "rows belong to groups, so leaving out one row is not leaving out a group"
 POINT = {
     "likelihood": "maximum likelihood: the estimate as one draw, which is no sample",
     "joint": "maximum a posteriori: the estimate as one draw, which is no sample",
@@ -39,8 +44,10 @@ def _point(fit: "Estimate") -> xr.DataTree:
     """The estimate as one draw."""
     problem, attrs = fit.problem, {"draws": POINT[fit.objective]}
     return xr.DataTree.from_dict(
-        {"posterior": _natural(problem, fit.params.to_numpy()[None], attrs)}
-        | _log_likelihood(problem, problem.pointwise(fit.theta)[None])
+        {
+            "posterior": _natural(problem, fit.params.to_numpy()[None], attrs),
+            "log_likelihood": _log_likelihood(problem, problem.pointwise(fit.theta)[None]),
+        }
         | _beside(fit)
     )
 
@@ -57,9 +64,12 @@ def from_laplace(laplace: "Laplace", simulate: Simulator, rng: np.random.Generat
     except ModelError as reason:
         attrs["no_posterior_predictive"] = str(reason)
     return xr.DataTree.from_dict(
-        {"posterior": _natural(problem, laplace.draws.to_numpy(), attrs)}
-        | {"sample_stats": _log_densities(laplace), "laplace": _mode(laplace)}
-        | _log_likelihood(problem, laplace.log_likelihood())
+        {
+            "posterior": _natural(problem, laplace.draws.to_numpy(), attrs),
+            "sample_stats": _log_densities(laplace),
+            "laplace": _mode(laplace),
+            "log_likelihood": _log_likelihood(problem, laplace.log_likelihood()),
+        }
         | outcomes
         | _beside(laplace.fit)
     )
@@ -103,13 +113,12 @@ def _mode(laplace: "Laplace") -> xr.Dataset:
     return _normal(laplace.fit, laplace.optimum.theta, laplace.theta_covariance)
 
 
-def _log_likelihood(problem: Problem, values: np.ndarray) -> dict[str, xr.Dataset]:
-    """Of each draw and row; none where rows are not separate contributions."""
-    if not problem.independent:
-        return {}
-    coords = _sample(values) | _row(problem)
+def _log_likelihood(problem: Problem, values: np.ndarray) -> xr.Dataset:
+    """Of each draw and row, with a word where rows may be no separate contributions."""
+    grouped = {"caution": GROUPED} if problem.rows.groups is not None else {}
+    attrs = grouped if problem.independent else {"caution": BOUND}
     variables = {_outcome(problem): (("chain", "draw", "row"), values[None])}
-    return {"log_likelihood": xr.Dataset(variables, coords=coords)}
+    return xr.Dataset(variables, coords=_sample(values) | _row(problem), attrs=attrs)
 
 
 def _posterior_predictive(
@@ -140,8 +149,10 @@ def _outcomes(problem: Problem, values: np.ndarray, sample: tuple[str, ...]) -> 
 
 
 def _constant_data(problem: Problem) -> xr.Dataset:
-    """What the likelihood read, by the names of its `pm.Data`."""
-    variables: dict[str, Any] = {}
+    """What the likelihood read, by the names of its `pm.Data`, and the rows' frequencies."""
+    weights, variables = problem.rows.weights, dict[str, Any]()
+    if (weights != 1).any():
+        variables["weight"] = ("row", weights)
     for row, array in zip(problem.graph.inputs, problem.rows.arrays, strict=True):
         if not row.constant:
             dims = _dims(row.name, row.dims, taken=("row",))

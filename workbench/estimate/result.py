@@ -252,8 +252,9 @@ class Estimate:
         draw, which is no sample. Of a MAP it holds `laplace(draws, rng=rng)`, with `log_p` and
         `log_q` in `sample_stats` for `loo_approximate_posterior`, outcomes simulated at each draw
         in `posterior_predictive`, and k-hat among the attributes. `log_likelihood` is of each row
-        along `row`, unweighted, and left out where rows are no separate contributions; several
-        observed variables are added up in it, and have neither `observed_data` nor a predictive.
+        along `row`, unweighted, with a caution among its attributes where rows may not stand
+        apart; several observed variables are added up in it, and have neither `observed_data`
+        nor a predictive.
 
         Beside them stand `fit` (theta and its covariance), as `pm.find_MAP` writes it, and our
         own: `laplace` (the same of the normal), `estimates` on the natural scale, `starts`.
