@@ -12,7 +12,6 @@ from workbench import uncertainty
 from workbench.errors import ModelError
 from workbench.estimate.expressions import Dual, evaluated
 from workbench.estimate.intervals import independent_units
-from workbench.problem import same_rows
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
@@ -120,7 +119,12 @@ def _require_comparable(restricted: "Estimate", free: "Estimate") -> None:
             raise ModelError(f"{fit.problem.name} has no finite maximum: {fit.status}")
     if not free.optimum.verdict.regular:
         raise ModelError(f"the free fit has no regular maximum: {free.status}")
-    if not same_rows(restricted.problem.rows, free.problem.rows):
+    ours, theirs = restricted.problem.rows, free.problem.rows
+    same = all(
+        np.array_equal(getattr(ours, what), getattr(theirs, what))
+        for what in ("labels", "observed", "weights")
+    )
+    if not same:
         raise ModelError("the fits stand on different rows, so their likelihoods have no ratio")
 
 

@@ -199,18 +199,6 @@ class Estimate:
         """
         return bootstrap(self, replicates, way, rng, note)
 
-    def laplace(self, draws: int = DRAWS, *, rng: np.random.Generator | None = None) -> Laplace:
-        """For a MAP: normal draws around the posterior's mode on the unconstrained scale.
-
-        That mode is searched for anew: it is of the density of theta, with the Jacobian of the
-        transforms, while the MAP is of the natural values, without. Pareto k-hat says how near
-        the normal is to the posterior. rng: None means a generator seeded with 0.
-
-        Raises ModelError for a maximum of the likelihood, for fewer than a hundred draws, and
-        where the density of theta has no regular mode, with the reason.
-        """
-        return laplace(self, draws, rng)
-
     def derived(
         self, *expressions: str, kind: str | None = None, level: float = 0.95
     ) -> pd.DataFrame:
@@ -242,6 +230,18 @@ class Estimate:
     def summary(self) -> str:
         """The result as text."""
         return "\n".join([*self._heading(), "", self._table().to_string(float_format="%.5g")])
+
+    def laplace(self, draws: int = DRAWS, *, rng: np.random.Generator | None = None) -> Laplace:
+        """For a MAP: normal draws around the posterior's mode on the unconstrained scale.
+
+        That mode is searched for anew: it is of the density of theta, with the Jacobian of the
+        transforms, while the MAP is of the natural values, without. Pareto k-hat says how near
+        the normal is to the posterior. rng: None means a generator seeded with 0.
+
+        Raises ModelError for a maximum of the likelihood, for fewer than a hundred draws, and
+        where the density of theta has no regular mode, with the reason.
+        """
+        return laplace(self, draws, rng)
 
     def to_datatree(
         self, draws: int = DRAWS, *, rng: np.random.Generator | None = None
