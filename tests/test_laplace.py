@@ -333,16 +333,21 @@ def test_likelihoods_and_few_draws_are_refused():
 
 
 def test_what_is_held_stays_and_the_others_are_conditional_on_it():
-    y = NORMALS
-    problem = wb.bind(declarations.linear, dataset(y))
-    fit = wb.maximum_a_posteriori(problem, fixed={"sigma": 2.0})
-    laplace = fit.laplace()
+    x = RNG.normal(2.0, 1.0, len(NORMALS))  # off centre: slope and intercept are correlated
+    problem = wb.bind(declarations.linear, dataset(NORMALS, x))
+    laplace = wb.maximum_a_posteriori(problem, fixed={"sigma": 2.0}).laplace()
     np.testing.assert_allclose(laplace.draws["sigma"], 2.0, rtol=1e-12)
-    precision = len(y) / 4 + 1 / 100  # of the prior N(0, 10)
+    design = np.column_stack([np.ones_like(x), x])
+    precision = design.T @ design / 4 + np.eye(2) / 100  # of the prior N(0, 10)
     covariance = laplace.theta_covariance
-    assert covariance[0, 0] == pytest.approx(1 / precision, rel=1e-9)
-    assert (covariance[1] == 0).all()
-    assert laplace.k_hat == -np.inf  # given sigma, the posterior is normal
+    np.testing.assert_allclose(covariance[:2, :2], np.linalg.inv(precision), rtol=1e-9)
+    assert (covariance[2] == 0).all()
+    # Given sigma the posterior is normal: draws of it have all the same weight.
+    np.testing.assert_allclose(np.ptp(laplace.log_weights), 0, atol=1e-9)
+    assert laplace.k_hat == -np.inf
+    drawn = np.corrcoef(laplace.draws.drop(columns="sigma").T)[0, 1]
+    exact = covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1])
+    assert drawn == pytest.approx(exact, abs=4 * (1 - exact**2) / np.sqrt(4000))
     with pytest.raises(wb.ModelError, match="no evidence of the declared model"):
         _ = laplace.log_evidence
 
