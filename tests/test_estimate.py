@@ -248,17 +248,6 @@ def test_an_estimate_travels(poisson):
     pd.testing.assert_series_equal(arrived.params, poisson.params)
 
 
-def test_the_tree_holds_the_estimate_as_one_draw(poisson):
-    tree = poisson.to_datatree()
-    np.testing.assert_array_equal(tree["posterior/beta"].values.ravel(), poisson.params)
-    assert tree["log_likelihood/outcome"].values.sum() == pytest.approx(poisson.llf, rel=1e-12)
-    assert tree["starts"].sizes["start"] == 3
-    np.testing.assert_array_equal(tree["constant_data/X"].values, EXOG)
-    np.testing.assert_allclose(
-        np.sqrt(np.diag(tree["fit/covariance_matrix"].values)), poisson.bse, rtol=1e-12
-    )
-
-
 def test_bic_counts_groups_where_they_are_declared(poisson):
     grouped = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(Y, X, group=GROUPS)))
     assert poisson.bic - grouped.bic == pytest.approx(3 * np.log(4), rel=1e-9)

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from workbench.errors import DataError, ModelError, StudyError, WorkbenchError
     from workbench.estimate import (
         Estimate,
+        Laplace,
         likelihood_ratio_test,
         maximum_a_posteriori,
         maximum_likelihood,
+        prior_pull,
     )
     from workbench.evaluation import Evaluation, evaluate
     from workbench.findings import Findings
@@ -40,9 +42,11 @@ HOMES = {
     "errors": ("DataError", "ModelError", "StudyError", "WorkbenchError"),
     "estimate": (
         "Estimate",
+        "Laplace",
         "likelihood_ratio_test",
         "maximum_a_posteriori",
         "maximum_likelihood",
+        "prior_pull",
     ),
     "evaluation": ("Evaluation", "evaluate"),
     "findings": ("Findings",),
@@ -65,6 +69,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Findings",
+    "Laplace",
     "Mean",
     "ModelError",
     "Problem",
@@ -80,6 +85,7 @@ __all__ = [
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
+    "prior_pull",
     "read",
     "split",
     "write_pages",

@@ -4,7 +4,9 @@ from workbench.estimate.bootstrap import Bootstrap
 from workbench.estimate.consistency import ConsistencyTest
 from workbench.estimate.fitting import maximum_a_posteriori, maximum_likelihood
 from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
+from workbench.estimate.laplace import Laplace
 from workbench.estimate.likelihood_ratio import SimulatedTest
+from workbench.estimate.pull import prior_pull
 from workbench.estimate.result import Estimate
 
 __all__ = [
@@ -12,8 +14,10 @@ __all__ = [
     "ConsistencyTest",
     "Estimate",
     "HypothesisTest",
+    "Laplace",
     "SimulatedTest",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
+    "prior_pull",
 ]

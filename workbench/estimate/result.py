@@ -16,6 +16,7 @@ from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
 from workbench.estimate.consistency import ConsistencyTest, consistency_test
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import contour, limits, profile
+from workbench.estimate.laplace import DRAWS, Laplace, laplace
 from workbench.estimate.objective import PRIOR, Loss
 from workbench.optimum import Held, Optimum
 from workbench.problem import Problem
@@ -247,12 +248,37 @@ class Estimate:
         """The result as text."""
         return "\n".join([*self._heading(), "", self._table().to_string(float_format="%.5g")])
 
-    def to_datatree(self) -> xr.DataTree:
-        """ArviZ's container: the estimate as one draw, in the groups that `pm.find_MAP` writes.
+    def laplace(self, draws: int = DRAWS, *, rng: np.random.Generator | None = None) -> Laplace:
+        """For a MAP: normal draws around the posterior's mode on the unconstrained scale.
 
-        Beside them stand our own: `estimates` on the natural scale, and `starts`.
+        That mode is searched for anew: it is of the density of theta, with the Jacobian of the
+        transforms, while the MAP is of the natural values, without. Pareto k-hat says how near
+        the normal is to the posterior. rng: None means a generator seeded with 0.
+
+        Raises ModelError for a maximum of the likelihood, for fewer than a hundred draws, and
+        where the density of theta has no regular mode, with the reason.
         """
-        return datatree(self)
+        return laplace(self, draws, rng)
+
+    def to_datatree(
+        self, draws: int = DRAWS, *, rng: np.random.Generator | None = None
+    ) -> xr.DataTree:
+        """ArviZ's container, with the dimensions and coordinates of the declaration.
+
+        Of a maximum of the likelihood, or with draws=0, `posterior` holds the estimate as one
+        draw, which is no sample. Of a MAP it holds `laplace(draws, rng=rng)`, with `log_p` and
+        `log_q` in `sample_stats` for `loo_approximate_posterior`, outcomes simulated at each draw
+        in `posterior_predictive`, and k-hat among the attributes. `log_likelihood` is of each row
+        along `row`, unweighted, with a caution among its attributes where rows may not stand
+        apart; several observed variables are added up in it, and have neither `observed_data`
+        nor a predictive.
+
+        Beside them stand `fit` (theta and its covariance), as `pm.find_MAP` writes it, and our
+        own: `laplace` (the same of the normal), `estimates` on the natural scale, `starts`.
+
+        Raises ModelError as `laplace` does.
+        """
+        return datatree(self, draws, rng)
 
     def _require_likelihood(self, what: str) -> None:
         if self.objective != "likelihood":

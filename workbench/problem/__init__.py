@@ -2,6 +2,6 @@
 
 from workbench.problem.binding import Problem, bind
 from workbench.problem.graph import Parameter
-from workbench.problem.rows import Rows
+from workbench.problem.rows import Rows, same_rows
 
-__all__ = ["Parameter", "Problem", "Rows", "bind"]
+__all__ = ["Parameter", "Problem", "Rows", "bind", "same_rows"]

@@ -131,6 +131,22 @@ class Problem:
         """Log prior density of the natural parameters at theta."""
         return float(self.functions("log_prior", theta, *self._arrays))
 
+    def log_jacobians(self, thetas: np.ndarray) -> np.ndarray:
+        """log |d natural / d theta| at each of `thetas` (m, k), shape (m,).
+
+        Added to log likelihood and log prior it makes the density of theta itself, as PyMC's
+        samplers see it.
+        """
+        return self.functions("log_jacobians", thetas, *self._arrays)
+
+    def log_jacobian(self, theta: np.ndarray) -> float:
+        """log |d natural / d theta| at theta."""
+        return float(self.log_jacobians(theta[None])[0])
+
+    def log_jacobian_derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """log |d natural / d theta|, its gradient (k,) and its Hessian (k, k)."""
+        return self.functions("log_jacobian_derivatives", theta, *self._arrays)
+
     def natural(self, theta: np.ndarray) -> np.ndarray:
         """The parameters as declared, flat, in the order of `labels`."""
         return self.functions("natural", theta, *self._arrays)

@@ -1,6 +1,6 @@
 """A PyMC model as symbolic functions of one flat vector, its rows' data and their weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -39,6 +39,7 @@ class Parameter:
 
     name: str
     shape: tuple[int, ...]
+    dims: tuple[str | None, ...]  # as declared, one an axis of `shape`
     labels: tuple[str, ...]  # one per natural value, e.g. "beta[age]"
     theta_labels: tuple[str, ...]  # one per unconstrained value, e.g. "log alpha"
     prior: str
@@ -52,6 +53,7 @@ class RowInput:
     name: str
     variable: Variable
     value: np.ndarray
+    dims: tuple[str | None, ...]  # as declared, one an axis
     varies_by_row: bool
     constant: bool  # written into the model; other rows cannot be put in its place
 
@@ -65,6 +67,7 @@ class Graph:
     inputs: tuple[RowInput, ...]
     pointwise: Variable
     log_prior: Variable
+    log_jacobian: Variable  # log |d natural / d theta|, of theta
     natural: Variable  # of theta
     unconstrained: Variable  # theta of naturals
     distribution: SymbolicDistribution | None  # None when several outcomes share the rows
@@ -76,6 +79,8 @@ class Graph:
     start: np.ndarray
     observed: np.ndarray
     outcome: str | None  # the input that the outcome is; None where it is computed from inputs
+    outcomes: tuple[str, ...]  # observed variables, by name
+    coords: Mapping[str, tuple[Any, ...]]  # labels by dimension, where declared
 
 
 def read_graph(model: pm.Model) -> Graph:
@@ -100,6 +105,7 @@ def read_graph(model: pm.Model) -> Graph:
         inputs=tuple(inputs.values()),
         pointwise=pointwise,
         log_prior=log_prior,
+        log_jacobian=others[-1],
         natural=_flat(others[: len(free)]),
         unconstrained=_unconstrained(model, naturals, shapes),
         distribution=tree.with_leaves(others[len(free) :]) if tree else None,
@@ -114,17 +120,20 @@ def read_graph(model: pm.Model) -> Graph:
         start=np.concatenate([start.ravel() for start in starts]),
         observed=observed,
         outcome=inputs[_uncast(seen)].name if _uncast(seen) in inputs else None,
+        outcomes=tuple(rv.name for rv in model.observed_RVs),
+        coords={dim: tuple(labels) for dim, labels in model.coords.items() if labels is not None},
     )
 
 
 def _of_theta(
     model: pm.Model, tree: SymbolicDistribution | None, starts: Sequence[np.ndarray]
 ) -> tuple[Variable, list[Variable]]:
-    """theta, and of it the rows' terms, the log prior, natural values, and the leaves of `tree`."""
+    """theta; of it the rows' terms, log prior, natural values, `tree`'s leaves, log Jacobian."""
     terms, log_prior = _log_densities(model)
     natural = model.replace_rvs_by_values(model.free_RVs)
-    leaves = model.replace_rvs_by_values(list(tree.leaves)) if tree else []
-    outputs = made_safe([_by_row(terms), log_prior, *natural, *leaves])
+    others = [*(tree.leaves if tree else ()), _log_jacobian(model)]
+    others = model.replace_rvs_by_values(others)
+    outputs = made_safe([_by_row(terms), log_prior, *natural, *others])
     theta = pt.vector("theta", shape=(sum(start.size for start in starts),))
     values = [model.rvs_to_values[rv] for rv in model.free_RVs]
     pieces = zip(values, _cut(theta, [start.shape for start in starts]), strict=True)
@@ -156,6 +165,17 @@ def _log_densities(model: pm.Model) -> tuple[list[Variable], Variable]:
             f"PyMC knows no log density for a part of this model ({str(reason).splitlines()[0]}); "
             "declare the outcome and the priors by distributions that have one"
         ) from reason
+
+
+def _log_jacobian(model: pm.Model) -> Variable:
+    """The log Jacobian determinant of all transforms, as `model.logp(jacobian=True)` adds it."""
+    transforms = ((rv, model.rvs_to_transforms[rv]) for rv in model.free_RVs)
+    parts = (
+        transform.log_jac_det(model.rvs_to_values[rv], *rv.owner.inputs).sum()
+        for rv, transform in transforms
+        if transform is not None
+    )
+    return sum(parts, start=pt.zeros(()))
 
 
 def refuse_what_has_no_likelihood(model: pm.Model) -> None:
@@ -273,17 +293,23 @@ def _inputs(model: pm.Model, outputs: Sequence[Variable], count: int) -> dict[Va
             by_row = (
                 declared[0] in row_dims if declared and row_dims else value.shape[:1] == (count,)
             )
-            found[variable] = RowInput(
-                variable.name or "data", variable.type(), value, bool(by_row), constant=False
-            )
+            name, kind = variable.name or "data", variable.type()
+            along = _dims(model, variable.name, value.ndim)
+            found[variable] = RowInput(name, kind, value, along, bool(by_row), constant=False)
         elif (
             isinstance(variable, Constant) and np.shape(variable.data)[:1] == (count,) and count > 1
         ):
             value = np.asarray(variable.data)
             name = observed.get(variable) or variable.name or _described(value)
             kind = pt.tensor(dtype=value.dtype, shape=(None,) * value.ndim)
-            found[variable] = RowInput(name, kind, value, True, constant=True)
+            along = (None,) * value.ndim
+            found[variable] = RowInput(name, kind, value, along, True, constant=True)
     return found
+
+
+def _dims(model: pm.Model, name: str | None, axes: int) -> tuple[str | None, ...]:
+    """The declared dimensions of a variable, None where an axis has none."""
+    return tuple(model.named_vars_to_dims.get(name) or (None,) * axes)
 
 
 def _described(value: np.ndarray) -> str:
@@ -330,6 +356,7 @@ def _parameter(
     return Parameter(
         name=rv.name,
         shape=shape,
+        dims=_dims(model, rv.name, len(shape)),
         labels=labels,
         theta_labels=tuple(label.format(name) for name in theta_labels),
         prior=said.split("~", 1)[-1].strip(),
@@ -340,7 +367,7 @@ def _parameter(
 def _labels(model: pm.Model | None, name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
     if not shape:
         return (name,)
-    dims = (model.named_vars_to_dims.get(name) if model else None) or (None,) * len(shape)
+    dims = _dims(model, name, len(shape)) if model else (None,) * len(shape)
     axes = []
     for dim, length in zip(dims, shape, strict=True):
         coordinate = model.coords.get(dim) if model and dim else None

@@ -61,6 +61,8 @@ class Engine:
             "pointwise": lambda: (self._rows, np.asarray),
             "scores": lambda: (jax.jacfwd(self._rows), np.asarray),
             "log_prior": lambda: (self._prior, float),
+            "log_jacobians": lambda: (self._log_jacobians, np.asarray),
+            "log_jacobian_derivatives": lambda: (self._log_jacobian_derivatives, _triple),
             "natural": lambda: (self._natural, np.asarray),
             "natural_jacobian": lambda: (jax.jacfwd(self._natural), np.asarray),
             "unconstrained": lambda: (self._unconstrained, np.asarray),
@@ -76,6 +78,10 @@ class Engine:
     @cached_property
     def _prior(self) -> Function:
         return self._traced(self.graph.theta, self.graph.log_prior)
+
+    @cached_property
+    def _log_jacobian(self) -> Function:
+        return self._traced(self.graph.theta, self.graph.log_jacobian)
 
     @cached_property
     def _natural(self) -> Function:
@@ -123,6 +129,12 @@ class Engine:
         """The objective at each theta: one after the other, or some at once where they are long."""
         together = BATCH if thetas.shape[1] > TOGETHER else None
         return jax.lax.map(lambda t: self._objective(t, *arguments), thetas, batch_size=together)
+
+    def _log_jacobians(self, thetas: Any, *arrays: Any) -> Any:
+        return jax.lax.map(lambda theta: self._log_jacobian(theta, *arrays), thetas)
+
+    def _log_jacobian_derivatives(self, theta: Any, *arrays: Any) -> Any:
+        return directly(lambda t: self._log_jacobian(t, *arrays), theta)
 
     def _derivatives(self, start: np.ndarray, rows: int) -> tuple[Function, Function]:
         """NLL, gradient and Hessian, by the linear predictors where that is less work."""

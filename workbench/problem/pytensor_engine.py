@@ -97,6 +97,24 @@ class Engine:
         function = _function(self._inputs(), [self._objective()], large)
         return lambda thetas, *others: np.array([function(t, *others)[0] for t in thetas])
 
+    def _log_jacobians(self, large: bool) -> Function:
+        function = _function([self.graph.theta, *self.arrays], [self.graph.log_jacobian], large)
+        return lambda thetas, *others: np.array([function(t, *others)[0] for t in thetas])
+
+    def _log_jacobian_derivatives(self, large: bool) -> Function:
+        value = self.graph.log_jacobian
+        gradient, direction = _gradient(value, self.graph.theta), pt.vector("direction")
+        product = _gradient((gradient * direction).sum(), self.graph.theta)
+        first = _function([self.graph.theta, *self.arrays], [value, gradient], large)
+        second = _function([self.graph.theta, *self.arrays, direction], [product], large)
+
+        def call(theta: np.ndarray, *others: Any) -> tuple[float, np.ndarray, np.ndarray]:
+            here, slope = first(theta, *others)
+            columns = [second(theta, *others, unit)[0] for unit in np.eye(len(theta))]
+            return float(here), np.asarray(slope), _symmetric(columns)
+
+        return call
+
     def _value_and_gradient(self, large: bool) -> Function:
         objective = self._objective()
         outputs = [objective, _gradient(objective, self.graph.theta)]

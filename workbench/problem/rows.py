@@ -35,6 +35,14 @@ class Rows:
         return len(self.weights)
 
 
+def same_rows(ours: Rows, theirs: Rows) -> bool:
+    """Whether labels, observed values and weights are the same, in order; predictors may differ."""
+    return all(
+        np.array_equal(getattr(ours, what), getattr(theirs, what))
+        for what in ("labels", "observed", "weights")
+    )
+
+
 def taken_rows(
     graph: Graph, arrays: Mapping[str, np.ndarray], observed: np.ndarray, data: xr.Dataset | None
 ) -> Rows:
