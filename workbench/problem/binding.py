@@ -14,6 +14,7 @@ import xarray as xr
 
 from workbench.density import Distribution
 from workbench.errors import DataError, ModelError, foreign_code, nearest
+from workbench.problem.deterministics import ENGINE_NAME, DeterministicValues, read_further
 from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
 from workbench.problem.rows import (
@@ -122,6 +123,26 @@ class Problem:
     def unconstrained(self, natural: np.ndarray) -> np.ndarray:
         """theta of natural values; NaN outside their support."""
         return self.functions("unconstrained", np.asarray(natural, float), *self._arrays)
+
+    def deterministics(self, theta: np.ndarray, *names: str) -> DeterministicValues:
+        """The named `pm.Deterministic`s (default: all) on these rows, with their exact Jacobian.
+
+        Those that are functions of the parameters; compiled when first asked for. Raises
+        ModelError for an unknown name, for one that depends on the outcome or on chance, and where
+        there is none.
+        """
+        symbolic = self.graph.deterministics
+        movable = not any(row.constant for row in self.graph.inputs)
+        labels, values, slopes = [], [np.empty(0)], [np.empty((0, len(theta)))]
+        for name in symbolic.chosen(names):
+            further = read_further(symbolic[name], self.rows, movable, self.name)
+            arrays = (*self._arrays, *self.functions.put(further))
+            value, slope = self.functions(ENGINE_NAME + name, theta, *arrays)
+            labels += symbolic[name].labels(value.shape, self.rows.labels)
+            values.append(value.ravel())
+            slope = slope.reshape((value.size, len(theta)))
+            slopes.append(slope * np.nan if symbolic[name].steps else slope)
+        return DeterministicValues(tuple(labels), np.concatenate(values), np.concatenate(slopes))
 
     def distribution(self, theta: np.ndarray) -> Distribution:
         """The outcome's distribution in each row, by name and parameters, as numbers."""
@@ -246,7 +267,7 @@ def bind(
     complete, model = _declared(declaration, data, name)
     graph = _graph(model)
     _refuse_unused(complete, model, name)
-    arrays = {row.name: row.value for row in graph.inputs}
+    arrays = _arrays_of(model) | {row.name: row.value for row in graph.inputs}
     rows = taken_rows(graph, arrays, graph.observed, complete)
     return _problem(name, declaration, complete, graph, rows, engine)
 
@@ -256,7 +277,7 @@ def _bind_model(
 ) -> Problem:
     name = model.name or "model"
     graph = _graph(model)
-    arrays = {row.name: row.value for row in graph.inputs}
+    arrays = _arrays_of(model) | {row.name: row.value for row in graph.inputs}
     given = roles({"weight": weight, "group": group})
     rows = taken_rows(graph, arrays, graph.observed, given)
     return _problem(name, model, None, graph, rows, engine)
