@@ -133,7 +133,8 @@ class Problem:
         """
         symbolic = self.graph.deterministics
         movable = not any(row.constant for row in self.graph.inputs)
-        labels, values, slopes = [], [np.empty(0)], [np.empty((0, len(theta)))]
+        labels: list[str] = []
+        values, slopes = [np.empty(0)], [np.empty((0, len(theta)))]
         for name in symbolic.chosen(names):
             further = read_further(symbolic[name], self.rows, movable, self.name)
             arrays = (*self._arrays, *self.functions.put(further))
@@ -155,14 +156,22 @@ class Problem:
         Depth first; weights of components and probabilities of categories one by one.
         """
         spread = self._single_distribution.spread
-        self._require_independent_rows("distribution by row")
-        if np.ndim(self.rows.observed) > 1:
-            raise ModelError("with several values on one row there is no single distribution")
-        slopes = self.functions("distribution_jacobian", theta, *self._arrays)
-        by_column = zip(slopes, spread, strict=True)
+        by_column = zip(self.distribution_slopes(theta), spread, strict=True)
         columns = [column for slope, along in by_column
                    for column in (np.moveaxis(slope, -2, 0) if along else [slope])]  # fmt: skip
         return [np.broadcast_to(column, (self.rows.count, len(theta))) for column in columns]
+
+    def distribution_slopes(self, theta: np.ndarray) -> list[np.ndarray]:
+        """d parameter / d theta of each parameter of `distribution` as it stands there.
+
+        In its own shape, with theta along a new last axis.
+        """
+        if not self._single_distribution.leaves:
+            return []
+        self._require_independent_rows("distribution by row")
+        if np.ndim(self.rows.observed) > 1:
+            raise ModelError("with several values on one row there is no single distribution")
+        return self.functions("distribution_jacobian", theta, *self._arrays)
 
     @property
     def _single_distribution(self) -> SymbolicDistribution:
