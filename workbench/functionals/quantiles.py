@@ -40,7 +40,11 @@ def support(distribution: Distribution) -> tuple[Array, Array]:
 
 
 def _bisected(distribution: Distribution, p: float) -> Array:
-    """An outcome below and one above, and halves of what lies between; exact at a jump, too."""
+    """An outcome below and one above, and halves of what lies between; exact at a jump, too.
+
+    Between whole numbers, where all outcomes are such, else down to the next double.
+    """
+    whole = _is_whole(distribution)
 
     def reached(y: Array) -> npt.NDArray[np.bool_]:
         if p <= 0.5:
@@ -56,8 +60,18 @@ def _bisected(distribution: Distribution, p: float) -> Array:
         low, high = np.where(below, low, 2 * low), np.where(above, high, 2 * high)
     for _ in range(MOST_STEPS):
         middle = low + (high - low) / 2
+        middle = np.floor(middle) if whole else middle
         if ((middle <= low) | (middle >= high)).all():
             break
         there = reached(middle)
         low, high = np.where(there, low, middle), np.where(there, middle, high)
     return np.where(known, high, np.nan)
+
+
+def _is_whole(distribution: Distribution) -> bool:
+    """Whether all outcomes are whole numbers: those of all discrete families are."""
+    if distribution.name == "DiracDelta":
+        return bool((np.floor(distribution.parameters[0]) == distribution.parameters[0]).all())
+    if distribution.components:
+        return all(_is_whole(component) for component in distribution.components)
+    return density.is_discrete(distribution)

@@ -105,6 +105,7 @@ def _mixed(
 ) -> Slopes:
     """Of a sum of weights times values: by the weights the values, by the rest weights x slopes."""
     weights, parts = np.asarray(distribution.parameters[0], float), distribution.components
+    further_axes(distribution)  # refuses what is stacked twice
     if len(parts) == 1:
         along = [_with_axes(outcomes, 1) for outcomes in y]
         return [value(parts[0], *along), *(weights * slope for slope in slopes(parts[0], *along))]
