@@ -210,10 +210,10 @@ def test_unknown_kinds_are_named(poisson):
 
 def test_prediction_is_the_expected_outcome(poisson):
     expected = np.exp(EXOG @ poisson.params.to_numpy())
-    np.testing.assert_allclose(poisson.predict(), expected, rtol=1e-12)
+    np.testing.assert_allclose(poisson.predict()["estimate"], expected, rtol=1e-12)
     some = poisson.predict(dataset(Y[:7], X[:7]))
-    assert isinstance(some, pd.Series)
-    np.testing.assert_allclose(some, expected[:7], rtol=1e-12)
+    assert isinstance(some, pd.DataFrame)
+    np.testing.assert_allclose(some["estimate"], expected[:7], rtol=1e-12)
 
 
 def test_hurdle_and_zero_inflated_predictions_are_their_closed_forms():
@@ -226,7 +226,7 @@ def test_hurdle_and_zero_inflated_predictions_are_their_closed_forms():
         if "alpha" in fit.params:
             alpha = fit.params["alpha"]
             expected = expected / (1 - (alpha / (alpha + mu)) ** alpha)
-        np.testing.assert_allclose(fit.predict(), expected, rtol=1e-9)
+        np.testing.assert_allclose(fit.predict()["estimate"], expected, rtol=1e-9)
 
 
 def test_the_summary_tells_estimate_error_and_verdict(poisson):

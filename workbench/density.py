@@ -4,7 +4,7 @@ It shares no code with PyMC. A distribution is given by PyMC's printed name and 
 random variable's parameters, in PyMC's order; arrays broadcast against the outcomes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,8 @@ class Distribution:
     Composites hold others as `components`: "Mixture" and "Hurdle" have the weights as their one
     parameter, components along its last axis (one component alone is stacked along the last axis
     of its own parameters, as in PyMC); "Truncated" and "Censored" have (lower, upper), both
-    inclusive and infinite where absent, and one component; "DiracDelta" is the point (c,).
+    inclusive and infinite where absent, and one component; "DiracDelta" is the point (c,);
+    "Categorical" has the probabilities of the codes 0, 1, 2, ... along its parameter's last axis.
     """
 
     name: str
@@ -69,6 +70,7 @@ FAMILIES: dict[str, Callable[..., _Family]] = {  # of PyMC's parameters
 DISCRETE_FAMILIES = {
     "Bernoulli",
     "Binomial",
+    "Categorical",
     "DiracDelta",
     "Geometric",
     "NegativeBinomial",
@@ -180,7 +182,7 @@ def _functions(distribution: Distribution) -> _Functions:
     return FAMILY
 
 
-def _family(distribution: Distribution, method: str, *y: npt.ArrayLike) -> Array:
+def of_family(distribution: Distribution, method: str, *y: npt.ArrayLike) -> Array:
     """What SciPy's distribution of that family says."""
     parameters = (np.asarray(value, float) for value in distribution.parameters)
     with np.errstate(all="ignore"):  # extremes go through infinities, to a right end
@@ -189,7 +191,7 @@ def _family(distribution: Distribution, method: str, *y: npt.ArrayLike) -> Array
 
 
 def _family_log_density(distribution: Distribution, y: Array) -> Array:
-    return _family(distribution, "logpmf" if is_discrete(distribution) else "logpdf", y)
+    return of_family(distribution, "logpmf" if is_discrete(distribution) else "logpdf", y)
 
 
 def _mixture_log_density(distribution: Distribution, y: Array) -> Array:
@@ -197,7 +199,7 @@ def _mixture_log_density(distribution: Distribution, y: Array) -> Array:
     terms = _stack(distribution.components, log_density, y)
     if is_discrete(distribution):
         return _log_mean(distribution, terms)
-    atoms = _stack(distribution.components, _is_atom, y)
+    atoms = _stack(distribution.components, is_atom, y)
     terms = np.where(atoms.any(axis=-1, keepdims=True) & ~atoms, -np.inf, terms)
     return _log_mean(distribution, terms)
 
@@ -222,13 +224,13 @@ def _truncated_log_density(distribution: Distribution, y: Array) -> Array:
 
 def _truncated_log_distribution(distribution: Distribution, y: Array) -> Array:
     base, (lower, upper) = distribution.components[0], _bounds(distribution)
-    below = _log_interval(base, just_below(lower), np.minimum(y, upper))
+    below = log_interval(base, just_below(lower), np.minimum(y, upper))
     return below - _log_mass(base, lower, upper)
 
 
 def _truncated_log_survival(distribution: Distribution, y: Array) -> Array:
     base, (lower, upper) = distribution.components[0], _bounds(distribution)
-    above = _log_interval(base, np.maximum(y, just_below(lower)), upper)
+    above = log_interval(base, np.maximum(y, just_below(lower)), upper)
     return above - _log_mass(base, lower, upper)
 
 
@@ -257,7 +259,7 @@ def _censored_log_survival(distribution: Distribution, y: Array) -> Array:
 
 def _censored_mean(distribution: Distribution) -> Array:
     base, (lower, upper) = distribution.components[0], _bounds(distribution)
-    inside = np.exp(_log_interval(base, just_below(lower), upper))
+    inside = np.exp(log_interval(base, just_below(lower), upper))
     at_lower = np.where(np.isfinite(lower), lower, 0) * distribution_function_below(base, lower)
     at_upper = np.where(np.isfinite(upper), upper, 0) * survival_function(base, upper)
     between = np.where(inside > 0, _mean_between(base, lower, upper) * inside, 0)
@@ -266,15 +268,21 @@ def _censored_mean(distribution: Distribution) -> Array:
 
 FAMILY = _Functions(
     _family_log_density,
-    lambda distribution, y: _family(distribution, "logcdf", y),
-    lambda distribution, y: _family(distribution, "logsf", y),
-    lambda distribution: _family(distribution, "mean"),
+    lambda distribution, y: of_family(distribution, "logcdf", y),
+    lambda distribution, y: of_family(distribution, "logsf", y),
+    lambda distribution: of_family(distribution, "mean"),
 )
 POINT = _Functions(
     lambda distribution, y: _log(y == distribution.parameters[0]),
     lambda distribution, y: _log(y >= distribution.parameters[0]),
     lambda distribution, y: _log(y < distribution.parameters[0]),
     lambda distribution: np.asarray(distribution.parameters[0], float),
+)
+CATEGORICAL = _Functions(
+    lambda distribution, y: _log(_codes_where(distribution, y, np.equal)),
+    lambda distribution, y: _log(_codes_where(distribution, y, np.less_equal)),
+    lambda distribution, y: _log(_codes_where(distribution, y, np.greater)),
+    lambda distribution: distribution.parameters[0] @ _codes(distribution),
 )
 MIXTURE = _Functions(
     _mixture_log_density, _mixture_log_distribution, _mixture_log_survival, _mixture_mean
@@ -286,6 +294,7 @@ CENSORED = _Functions(
     _censored_log_density, _censored_log_distribution, _censored_log_survival, _censored_mean
 )
 COMPOSITES = {
+    "Categorical": CATEGORICAL,
     "Censored": CENSORED,
     "DiracDelta": POINT,
     "Hurdle": MIXTURE,
@@ -294,18 +303,28 @@ COMPOSITES = {
 }
 
 
-def _is_atom(distribution: Distribution, y: Array) -> npt.NDArray[np.bool_]:
+def is_atom(distribution: Distribution, y: Array) -> npt.NDArray[np.bool_]:
     """Whether each outcome has a probability of its own."""
     if is_discrete(distribution):
         return np.asarray(log_density(distribution, y) > -np.inf)
     if distribution.name == "Censored":
         lower, upper = _bounds(distribution)
-        return np.asarray((y == lower) | (y == upper) | _is_atom(distribution.components[0], y))
+        return np.asarray((y == lower) | (y == upper) | is_atom(distribution.components[0], y))
     if distribution.name == "Truncated":
-        return _is_atom(distribution.components[0], y)
+        return is_atom(distribution.components[0], y)
     if distribution.components:
-        return np.any(_stack(distribution.components, _is_atom, y), axis=-1)
+        return np.any(_stack(distribution.components, is_atom, y), axis=-1)
     return np.zeros(y.shape, bool)
+
+
+def _codes_where(distribution: Distribution, y: Array, compare: np.ufunc) -> Array:
+    """The probability of the codes that compare so with y."""
+    chosen = compare(_codes(distribution), y[..., None])
+    return np.asarray(np.where(chosen, distribution.parameters[0], 0.0).sum(axis=-1))
+
+
+def _codes(distribution: Distribution) -> Array:
+    return np.arange(np.shape(distribution.parameters[0])[-1], dtype=float)
 
 
 def _stack[T: np.generic](
@@ -334,7 +353,7 @@ def _bounds(distribution: Distribution) -> tuple[Array, Array]:
     return np.asarray(lower, float), np.asarray(upper, float)
 
 
-def _log_interval(base: Distribution, low: Array, high: Array) -> Array:
+def log_interval(base: Distribution, low: Array, high: Array) -> Array:
     """log P(low < Y <= high), as a difference in the tail where it loses fewer digits."""
     above_low, below_high = log_survival_function(base, low), log_distribution_function(base, high)
     upper_tail = _log_difference(above_low, log_survival_function(base, high))
@@ -344,7 +363,7 @@ def _log_interval(base: Distribution, low: Array, high: Array) -> Array:
 
 def _log_mass(base: Distribution, lower: Array, upper: Array) -> Array:
     """log P(lower <= Y <= upper); NaN where that is 0, and nothing is left to truncate."""
-    mass = _log_interval(base, just_below(lower), upper)
+    mass = log_interval(base, just_below(lower), upper)
     return np.where(np.isneginf(mass), np.nan, mass)
 
 
@@ -361,17 +380,28 @@ def _mean_between(base: Distribution, lower: Array, upper: Array) -> Array:
         return _discrete_mean_between(base, lower, upper)
     if base.components:
         raise ModelError(f"no expected value of a truncated or censored '{base.name}' yet")
-    low, high = _family(base, "cdf", lower), _family(base, "cdf", upper)
-    low_left, high_left = _family(base, "sf", upper), _family(base, "sf", lower)
-    empty = (high <= low) & (high_left <= low_left)
-    total, step = np.zeros(()), 0.072
-    # Tanh-sinh quadrature over probability, each quantile taken from the smaller tail.
+    total = np.zeros(())
+    for weight, _, quantile in quantiles_between(base, lower, upper):
+        total = total + weight * quantile
+    return np.where(np.isneginf(log_interval(base, lower, upper)), np.nan, total)
+
+
+def quantiles_between(
+    base: Distribution, lower: Array, upper: Array
+) -> Iterator[tuple[float, float, Array]]:
+    """Nodes of a quadrature over the probability between two limits: weight, share, quantile.
+
+    Tanh-sinh; each quantile, below which that share of the probability lies, is taken from the
+    smaller tail. `base` is one of `FAMILIES` with a density.
+    """
+    low, high = of_family(base, "cdf", lower), of_family(base, "cdf", upper)
+    low_left, high_left = of_family(base, "sf", upper), of_family(base, "sf", lower)
+    step = 0.072
     for t in step * np.arange(-50, 51):
         share, rest = expit(np.pi * np.sinh(t)), expit(-np.pi * np.sinh(t))
         p, s = rest * low + share * high, rest * high_left + share * low_left
-        quantile = np.where(p < s, _family(base, "ppf", p), _family(base, "isf", s))
-        total = total + step * np.pi * np.cosh(t) * share * rest * quantile
-    return np.where(empty, np.nan, total)
+        quantile = np.where(p < s, of_family(base, "ppf", p), of_family(base, "isf", s))
+        yield step * np.pi * np.cosh(t) * share * rest, share, quantile
 
 
 def _discrete_mean_between(base: Distribution, lower: Array, upper: Array) -> Array:

@@ -1,5 +1,6 @@
 """Functions of the parameters with standard errors, and tests of hypotheses about them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -48,9 +49,10 @@ def derived(
     fit: "Estimate", expressions: Sequence[str], kind: str | None, level: float
 ) -> pd.DataFrame:
     """Each expression with its standard error and Wald limits, by the delta method."""
-    duals = [evaluated(one, fit.problem.labels, fit.params.to_numpy()) for one in expressions]
+    known = _quantities(fit, expressions)
+    duals = [evaluated(one, known.labels, known.values) for one in expressions]
     values = np.array([dual.value for dual in duals])
-    errors = np.sqrt(np.diag(_covariance(fit, duals, kind)))
+    errors = np.sqrt(np.diag(_covariance(fit, known, duals, kind)))
     limits = uncertainty.wald(values, errors, level, independent_units(fit))
     return pd.DataFrame(
         {"estimate": values, "se": errors, "lower": limits[:, 0], "upper": limits[:, 1]},
@@ -64,9 +66,10 @@ def wald_test(fit: "Estimate", hypothesis: str, kind: str | None) -> HypothesisT
     r' (R V R')^-1 r, where r are the restrictions' values and R their gradients; restrictions
     need not be linear. Raises ModelError for one that repeats another, or moves with nothing.
     """
-    duals = [_restriction(fit, one) for one in _split(hypothesis)]
+    known = _quantities(fit, [hypothesis])
+    duals = [_restriction(known, one) for one in _split(hypothesis)]
     values = np.array([dual.value for dual in duals])
-    covariance = _covariance(fit, duals, kind)
+    covariance = _covariance(fit, known, duals, kind)
     if np.linalg.matrix_rank(covariance, hermitian=True) < len(duals):
         raise ModelError(
             f"the restrictions '{hypothesis}' are not separate: one follows from the others, or "
@@ -119,9 +122,42 @@ def likelihood_ratio_test(
     return HypothesisTest("likelihood-ratio", pair(restricted, free), statistic, df, p_value)
 
 
-def _covariance(fit: "Estimate", duals: Sequence[Dual], kind: str | None) -> np.ndarray:
-    gradients = np.array([dual.gradient for dual in duals])
-    return uncertainty.mapped(fit.cov_params(kind).to_numpy(), gradients)
+@dataclass(frozen=True, eq=False)
+class _Quantities:
+    """What expressions may name: labels, values (q,), and d value / d theta (q, k)."""
+
+    labels: tuple[str, ...]
+    values: np.ndarray
+    jacobian: np.ndarray
+
+
+def _quantities(fit: "Estimate", texts: Sequence[str]) -> _Quantities:
+    """The parameters, and those values of Deterministics that the texts name beside them."""
+    labels, values = fit.problem.labels, fit.params.to_numpy()
+    jacobian = fit.problem.natural_jacobian(fit.theta)
+    text = "\n".join(texts)
+    named = [name for name in fit.problem.graph.deterministics
+             if re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text)]  # fmt: skip
+    if not named:
+        return _Quantities(labels, values, jacobian)
+    found = fit.problem.deterministics(fit.theta, *named)
+    more = [place for place, label in enumerate(found.labels)
+            if label in text and label not in labels]  # fmt: skip
+    return _Quantities(
+        (*labels, *(found.labels[place] for place in more)),
+        np.concatenate([values, found.values[more]]),
+        np.concatenate([jacobian, found.jacobian[more]]),
+    )
+
+
+def _covariance(
+    fit: "Estimate", known: _Quantities, duals: Sequence[Dual], kind: str | None
+) -> np.ndarray:
+    fit.cov_params(kind)  # refuses what has no covariance
+    moved = [dual.gradient != 0 for dual in duals]
+    by_theta = np.array([dual.gradient[some] @ known.jacobian[some]
+                         for dual, some in zip(duals, moved, strict=True)])  # fmt: skip
+    return uncertainty.mapped(fit.theta_covariance(kind or fit.covariance_kind), by_theta)
 
 
 def _split(hypothesis: str) -> list[str]:
@@ -136,10 +172,8 @@ def _split(hypothesis: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _restriction(fit: "Estimate", text: str) -> Dual:
+def _restriction(known: _Quantities, text: str) -> Dual:
     """left = right, as left - right; without an equals sign it is zero that is meant."""
     left, _, right = text.partition("=")
-    sides = [
-        evaluated(side, fit.problem.labels, fit.params.to_numpy()) for side in (left, right or "0")
-    ]
+    sides = [evaluated(side, known.labels, known.values) for side in (left, right or "0")]
     return Dual(sides[0].value - sides[1].value, sides[0].gradient - sides[1].gradient)

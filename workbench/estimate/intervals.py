@@ -98,12 +98,17 @@ KINDS = {
 
 def limits(fit: "Estimate", kind: str, level: float) -> pd.DataFrame:
     """Limits of one kind. Raises ModelError for a kind or a level that is none."""
-    if not 0 < level < 1:
-        raise ModelError(f"level lies between 0 and 1, such as 0.95, not {level!r}")
+    require_level(level)
     if kind not in KINDS:
         known = ", ".join(f"'{name}'" for name in KINDS)
         raise ModelError(f"an interval is one of {known}, not {kind!r}")
     return KINDS[kind](fit, level)
+
+
+def require_level(level: float) -> None:
+    """Raise ModelError for a confidence level that is none."""
+    if not 0 < level < 1:
+        raise ModelError(f"level lies between 0 and 1, such as 0.95, not {level!r}")
 
 
 def independent_units(fit: "Estimate") -> float:

@@ -1,17 +1,17 @@
 """A point estimate as users meet it: labelled, on the natural scale, with its uncertainty."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from workbench import fisher, uncertainty
-from workbench.density import mean as expected_value
 from workbench.errors import ModelError
-from workbench.estimate import hypotheses
+from workbench.estimate import hypotheses, prediction, score_test
 from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
 from workbench.estimate.consistency import ConsistencyTest, consistency_test
 from workbench.estimate.datatree import datatree
@@ -222,13 +222,45 @@ class Estimate:
         """Functions of the parameters, `exp(beta[age])` or `alpha / (1 + alpha)`: delta method.
 
         Columns `estimate, se, lower, upper`. `kind` is the covariance's, as in `cov_params`.
-        Raises ModelError for what is not understood, naming it.
+        A value of a `pm.Deterministic` goes by its label, as in `deterministics()`, where no
+        parameter has it. Raises ModelError for what is not understood, naming it.
         """
         return hypotheses.derived(self, expressions, kind, level)
+
+    def deterministics(
+        self, *names: str, kind: str | None = None, level: float = 0.95
+    ) -> pd.DataFrame:
+        """The model's `pm.Deterministic`s (default: all) on the training rows: delta method.
+
+        Columns `estimate, se, lower, upper`, labelled as parameters are: `rate[age]`, and by row
+        where they have the rows' dimension. `kind` is the covariance's, as in `cov_params`. Limits
+        are symmetric. Without a regular optimum, and for what moves in steps (whole numbers,
+        truth values), `se` is NaN. Raises ModelError for an unknown name, and for a Deterministic
+        that depends on the outcome or on chance.
+        """
+        return prediction.deterministics(self, names, kind, level)
 
     def wald_test(self, hypothesis: str, kind: str | None = None) -> hypotheses.HypothesisTest:
         """Wald's test of restrictions, as in statsmodels: `beta[a] = 0, beta[b] = beta[c]`."""
         return hypotheses.wald_test(self, hypothesis, kind)
+
+    def score_test(self, kind: str | None = None) -> hypotheses.HypothesisTest:
+        """Rao's score test that the values at which parameters were held are right.
+
+        Of an estimate made with `maximum_likelihood(problem, fixed={...})`: nothing is fitted
+        anew. s' I^-1 s, where s is the score in the held directions, free of what the estimated
+        ones explain, on as many degrees of freedom as coordinates were held.
+
+        kind
+            The information, of all coordinates at this estimate: "expected" (by default, where it
+            is known), "observed" (else; on the natural scale), "opg" (sum of s s'), or the
+            generalised score statistic (Boos 1992), which needs no right likelihood: "sandwich",
+            by row, or "cluster", by group (by default where one is declared).
+
+        Raises ModelError where nothing was held, for a MAP, without a regular optimum of the
+        others, and where the information is not positive definite.
+        """
+        return score_test.score_test(self, kind)
 
     @cached_property
     def effective_parameters(self) -> float:
@@ -237,12 +269,38 @@ class Estimate:
             return float("nan")
         return uncertainty.trace(self._information, self._products(self.problem.rows.groups))
 
-    def predict(self, data: xr.Dataset | None = None) -> pd.Series:
-        """Expected outcome of each row of `data` (default: the training rows)."""
-        problem = self.problem if data is None else self.problem.on(data)
-        values = expected_value(problem.distribution(self.theta))
-        values = np.broadcast_to(values, (problem.rows.count,))
-        return pd.Series(values, index=problem.rows.labels, name="mean")
+    def predict(
+        self,
+        data: xr.Dataset | Mapping[str, Any] | None = None,
+        of: str = "mean",
+        at: float | None = None,
+        *,
+        kind: str | None = None,
+        level: float = 0.95,
+    ) -> pd.DataFrame:
+        """The outcome in each row of `data` (default: the training rows), by the delta method.
+
+        of
+            "mean": the expected outcome. "quantile": the smallest y with P(Y <= y) >= `at`.
+            "probability": P(Y = `at`), of a discrete outcome. "at most": P(Y <= `at`).
+        at
+            A probability between 0 and 1 for a quantile, an outcome for a probability.
+        kind
+            The covariance's, as in `cov_params`.
+
+        Columns `estimate, se, lower, upper`, by row label. `se` is the error of the estimated
+        parameters alone, not the spread of outcomes. It is NaN without a regular optimum, for a
+        quantile that is an atom (of every discrete outcome, at a censoring limit), because such
+        a quantile moves in steps, and for a mean that does not exist; 0 where nothing estimated
+        matters. Limits lie inside the outcome's support: they are symmetric in the logarithm of
+        the distance to a single end, in the logit between two ends (so for all probabilities),
+        and as they are without ends. Derivatives are exact, but for those of P(Y <= y) by the
+        shapes of Beta, Gamma, NegativeBinomial and StudentT: see `functionals.families`.
+
+        Raises ModelError for rows that are not independent, for several outcomes or values on a
+        row, and where the model estimates a limit or a number of trials of its outcome.
+        """
+        return prediction.predicted(self, data, of, at, kind, level)
 
     def summary(self) -> str:
         """The result as text."""
@@ -301,7 +359,7 @@ class Estimate:
         return self.problem.natural_jacobian(self.theta)[:, self.free].any(axis=1)
 
     @property
-    def _held(self) -> list[str]:
+    def held(self) -> list[str]:
         """Labels of natural values that no free coordinate moves."""
         return [label for label, moves in zip(self.problem.labels, self._moved, strict=True)
                 if not moves]  # fmt: skip
@@ -312,15 +370,18 @@ class Estimate:
         return np.asarray(self.optimum.information[np.ix_(self.moves, self.moves)])
 
     @cached_property
-    def _expected_information(self) -> np.ndarray:
-        """Of the free coordinates; for a MAP with the curvature of its prior, which is no data."""
+    def expected_information(self) -> np.ndarray:
+        """Of theta, what was held included (k, k), nats; for a MAP with its prior's curvature.
+
+        Raises ModelError where the outcome's distribution has none that is known.
+        """
         problem, theta = self.problem, self.theta
         blocks = fisher.information(problem.distribution(theta), problem.rows.count)
         jacobians = problem.distribution_jacobian(theta)
         information = fisher.expected_information(blocks, jacobians, problem.rows.weights)
         if self.objective == "joint":
             information = information + problem.hessian(theta, 1.0) - problem.hessian(theta)
-        return np.asarray(information[np.ix_(self.moves, self.moves)])
+        return information
 
     @cached_property
     def _scores(self) -> np.ndarray:
@@ -334,6 +395,18 @@ class Estimate:
         """Of the natural values; what was held has none."""
         covariance = self.theta_covariance(kind or self.covariance_kind, factor)
         return uncertainty.mapped(covariance, self.problem.natural_jacobian(self.theta))
+
+    def errors_of(self, jacobian: np.ndarray, kind: str | None = None) -> np.ndarray:
+        """Standard errors (m,) of functions of theta, by d function / d theta (m, k).
+
+        NaN where `standard_errors` has none; 0 where no free coordinate moves the function.
+        """
+        kind = kind or self.covariance_kind
+        if not self.optimum.verdict.regular or (kind == "cluster" and self._few_groups):
+            return np.full(len(jacobian), np.nan)
+        covariance = self.theta_covariance(kind)
+        variances = np.einsum("mj,mj->m", jacobian @ covariance, jacobian)
+        return np.asarray(np.sqrt(np.maximum(variances, 0.0)))  # which rounding takes below 0
 
     def theta_covariance(self, kind: str, factor: str | None = None) -> np.ndarray:
         """Covariance of theta (k, k), unconstrained; zero for coordinates that were held."""
@@ -357,7 +430,8 @@ class Estimate:
         if kind == "observed":
             return uncertainty.inverse(information)
         if kind == "expected":
-            return uncertainty.inverse(self._expected_information)
+            free = self.expected_information[np.ix_(self.moves, self.moves)]
+            return uncertainty.inverse(free)
         if kind == "opg":
             return uncertainty.inverse(self._products(None))
         if kind == "sandwich":
@@ -379,7 +453,7 @@ class Estimate:
             f"standard errors: {COVARIANCES[self.covariance_kind]}",
         ]
         if self.free is not None:
-            lines.append(f"held: {', '.join(self._held)}")
+            lines.append(f"held: {', '.join(self.held)}")
         if self._few_groups:
             lines.append(f"no {_too_few(self.problem.rows.groups, self.k)}")
         if verdict.regular and verdict.bounded:

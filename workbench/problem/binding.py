@@ -15,6 +15,7 @@ import xarray as xr
 from workbench.density import Distribution
 from workbench.errors import DataError, ModelError, foreign_code, nearest
 from workbench.problem import simulation
+from workbench.problem.deterministics import ENGINE_NAME, DeterministicValues, read_further
 from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
 from workbench.problem.rows import (
@@ -159,6 +160,27 @@ class Problem:
         """theta of natural values; NaN outside their support."""
         return self.functions("unconstrained", np.asarray(natural, float), *self._arrays)
 
+    def deterministics(self, theta: np.ndarray, *names: str) -> DeterministicValues:
+        """The named `pm.Deterministic`s (default: all) on these rows, with their exact Jacobian.
+
+        Those that are functions of the parameters; compiled when first asked for. Raises
+        ModelError for an unknown name, for one that depends on the outcome or on chance, and where
+        there is none.
+        """
+        symbolic = self.graph.deterministics
+        movable = not any(row.constant for row in self.graph.inputs)
+        labels: list[str] = []
+        values, slopes = [np.empty(0)], [np.empty((0, len(theta)))]
+        for name in symbolic.chosen(names):
+            further = read_further(symbolic[name], self.rows, movable, self.name)
+            arrays = (*self._arrays, *self.functions.put(further))
+            value, slope = self.functions(ENGINE_NAME + name, theta, *arrays)
+            labels += symbolic[name].labels(value.shape, self.rows.labels)
+            values.append(value.ravel())
+            slope = slope.reshape((value.size, len(theta)))
+            slopes.append(slope * np.nan if symbolic[name].steps else slope)
+        return DeterministicValues(tuple(labels), np.concatenate(values), np.concatenate(slopes))
+
     def distribution(self, theta: np.ndarray) -> Distribution:
         """The outcome's distribution in each row, by name and parameters, as numbers."""
         tree = self._single_distribution
@@ -170,14 +192,22 @@ class Problem:
         Depth first; weights of components and probabilities of categories one by one.
         """
         spread = self._single_distribution.spread
-        self._require_independent_rows("distribution by row")
-        if np.ndim(self.rows.observed) > 1:
-            raise ModelError("with several values on one row there is no single distribution")
-        slopes = self.functions("distribution_jacobian", theta, *self._arrays)
-        by_column = zip(slopes, spread, strict=True)
+        by_column = zip(self.distribution_slopes(theta), spread, strict=True)
         columns = [column for slope, along in by_column
                    for column in (np.moveaxis(slope, -2, 0) if along else [slope])]  # fmt: skip
         return [np.broadcast_to(column, (self.rows.count, len(theta))) for column in columns]
+
+    def distribution_slopes(self, theta: np.ndarray) -> list[np.ndarray]:
+        """d parameter / d theta of each parameter of `distribution` as it stands there.
+
+        In its own shape, with theta along a new last axis.
+        """
+        if not self._single_distribution.leaves:
+            return []
+        self._require_independent_rows("distribution by row")
+        if np.ndim(self.rows.observed) > 1:
+            raise ModelError("with several values on one row there is no single distribution")
+        return self.functions("distribution_jacobian", theta, *self._arrays)
 
     @property
     def _single_distribution(self) -> SymbolicDistribution:
@@ -313,7 +343,7 @@ def bind(
     complete, model = _declared(declaration, data, name)
     graph = _graph(model)
     _refuse_unused(complete, model, name)
-    arrays = {row.name: row.value for row in graph.inputs}
+    arrays = _arrays_of(model) | {row.name: row.value for row in graph.inputs}
     rows = taken_rows(graph, arrays, graph.observed, complete)
     return _problem(name, declaration, complete, graph, rows, engine)
 
@@ -323,7 +353,7 @@ def _bind_model(
 ) -> Problem:
     name = model.name or "model"
     graph = _graph(model)
-    arrays = {row.name: row.value for row in graph.inputs}
+    arrays = _arrays_of(model) | {row.name: row.value for row in graph.inputs}
     given = roles({"weight": weight, "group": group})
     rows = taken_rows(graph, arrays, graph.observed, given)
     return _problem(name, model, None, graph, rows, engine)

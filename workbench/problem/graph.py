@@ -18,6 +18,7 @@ from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import Cast
 
 from workbench.errors import ModelError
+from workbench.problem.deterministics import Deterministics, Rewriting
 from workbench.problem.draws import SymbolicDraw, read_draw
 from workbench.problem.lowerings import made_safe
 from workbench.problem.symbolic import SymbolicDistribution, read_distribution
@@ -72,6 +73,7 @@ class Graph:
     unconstrained: Variable  # theta of naturals
     distribution: SymbolicDistribution | None  # None when several outcomes share the rows
     draw: SymbolicDraw | None  # likewise
+    deterministics: Deterministics
     parameters: tuple[Parameter, ...]
     latent: tuple[str, ...]  # free variables whose prior depends on another free variable
     discrete: bool
@@ -95,7 +97,8 @@ def read_graph(model: pm.Model) -> Graph:
     seen = model.rvs_to_values[model.observed_RVs[0]]
     observed = value_of(seen)
     outputs = _with_lengths_written_in(model, [pointwise, log_prior, *others])
-    inputs = _inputs(model, outputs, observed.shape[0] if observed.ndim else 1)
+    count = observed.shape[0] if observed.ndim else 1
+    inputs = _inputs(model, outputs, count)
     replaced = {old: new.variable for old, new in inputs.items()}
     pointwise, log_prior, *others = graph_replace(outputs, replaced, strict=False)
     of_theta = dict(zip(free, others[: len(free)], strict=True))
@@ -108,8 +111,11 @@ def read_graph(model: pm.Model) -> Graph:
         log_jacobian=others[-1],
         natural=_flat(others[: len(free)]),
         unconstrained=_unconstrained(model, naturals, shapes),
-        distribution=tree.with_leaves(others[len(free) :]) if tree else None,
+        distribution=tree.with_leaves(others[len(free) : -1]) if tree else None,
         draw=_draw(model, of_theta, replaced) if tree else None,
+        deterministics=Deterministics(
+            model, _rewriting(model, of_theta, inputs, count), _row_dims(model, inputs)
+        ),
         parameters=tuple(
             _parameter(model, rv, shape, start.shape)
             for rv, shape, start in zip(free, shapes, starts, strict=True)
@@ -310,6 +316,34 @@ def _inputs(model: pm.Model, outputs: Sequence[Variable], count: int) -> dict[Va
 def _dims(model: pm.Model, name: str | None, axes: int) -> tuple[str | None, ...]:
     """The declared dimensions of a variable, None where an axis has none."""
     return tuple(model.named_vars_to_dims.get(name) or (None,) * axes)
+
+
+def _rewriting(
+    model: pm.Model,
+    of_theta: dict[Variable, Variable],
+    inputs: dict[Variable, RowInput],
+    count: int,
+) -> Rewriting:
+    """What makes any expression of the model's unknowns and data one of theta and `inputs`."""
+
+    def rewritten(expression: Variable) -> tuple[Variable, tuple[RowInput, ...]]:
+        [output] = graph_replace([expression], of_theta, strict=False)
+        [output] = _with_lengths_written_in(model, made_safe([output]))
+        found = _inputs(model, [output], count)
+        further = {old: new for old, new in found.items() if old not in inputs}
+        replaced = {old: new.variable for old, new in {**inputs, **further}.items()}
+        [output] = graph_replace([output], replaced, strict=False)
+        return output.astype("float64"), tuple(further.values())
+
+    return rewritten
+
+
+def _row_dims(model: pm.Model, inputs: dict[Variable, RowInput]) -> set[str]:
+    """The names that the declaration gives to the rows' dimension."""
+    dims = model.named_vars_to_dims
+    by_row = [rv.name for rv in model.observed_RVs]
+    by_row += [row.name for row in inputs.values() if row.varies_by_row]
+    return {dims[name][0] for name in by_row if dims.get(name) and dims[name][0]}
 
 
 def _described(value: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from pytensor.graph import FunctionGraph
 from pytensor.graph.basic import Variable
 from pytensor.link.jax.dispatch import jax_funcify
 
+from workbench.problem.deterministics import ENGINE_NAME
 from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
 from workbench.problem.predictors import split
@@ -45,7 +46,10 @@ class Engine:
 
     def make(self, name: str, example: tuple[Any, ...]) -> Function:
         """Traced now, so that what JAX cannot do is known here; compiled again for other shapes."""
-        function, finish = self._ways(example)[name]()
+        if name.startswith(ENGINE_NAME):
+            function, finish = self._deterministic(name.removeprefix(ENGINE_NAME))
+        else:
+            function, finish = self._ways(example)[name]()
         jitted = jax.jit(function)
         jax.eval_shape(jitted, *example)
         return lambda *arguments: finish(jitted(*arguments))
@@ -100,12 +104,29 @@ class Engine:
         """A number of trials is an integer, which JAX would not differentiate."""
         return [jnp.asarray(leaf, float) for leaf in self._distribution(*arguments)]
 
+    def _deterministic(self, name: str) -> tuple[Function, Function]:
+        symbolic = self.graph.deterministics[name]
+        further = [row.variable for row in symbolic.further]
+        function = self._all_traced(self.graph.theta, [symbolic.variable], further)
+
+        def twice(*arguments: Any) -> tuple[Any, Any]:
+            value = function(*arguments)[0]
+            return value, value
+
+        def apart(out: tuple[Any, Any]) -> list[np.ndarray]:
+            slope, value = _leaves(out)
+            return [value, slope]
+
+        return jax.jacfwd(twice, has_aux=True), apart
+
     def _traced(self, vector: Variable, output: Variable) -> Function:
         function = self._all_traced(vector, [output])
         return lambda *arguments: function(*arguments)[0]
 
-    def _all_traced(self, vector: Variable, outputs: Sequence[Variable]) -> Function:
-        return _translated(for_jax(self._inputs(vector), outputs))
+    def _all_traced(
+        self, vector: Variable, outputs: Sequence[Variable], further: Sequence[Variable] = ()
+    ) -> Function:
+        return _translated(for_jax([*self._inputs(vector), *further], outputs))
 
     def _inputs(self, vector: Variable) -> list[Variable]:
         return [vector, *(row.variable for row in self.graph.inputs)]

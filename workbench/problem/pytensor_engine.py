@@ -15,6 +15,7 @@ from pytensor.gradient import DisconnectedType, NullTypeGradError, grad, pushfor
 from pytensor.graph.basic import Variable
 from pytensor.graph.utils import MethodNotDefined
 
+from workbench.problem.deterministics import ENGINE_NAME
 from workbench.problem.graph import Graph
 
 NAME = "PyTensor"
@@ -51,6 +52,8 @@ class Engine:
     def make(self, name: str, example: tuple[Any, ...]) -> Function:
         """The function of that name; `example` tells how large the work is."""
         graph, large = self.graph, sum(np.size(array) for array in example) > LARGE
+        if name.startswith(ENGINE_NAME):
+            return self._deterministic(name.removeprefix(ENGINE_NAME), large)
         simple = {
             "pointwise": (graph.theta, graph.pointwise),
             "log_prior": (graph.theta, graph.log_prior),
@@ -139,11 +142,22 @@ class Engine:
         function = _function([theta, direction, *others], [product], large)
         return lambda *arguments: np.asarray(function(*arguments)[0])
 
-    def _jacobians(self, outputs: Sequence[Variable], large: bool) -> Function:
+    def _deterministic(self, name: str, large: bool) -> Function:
+        symbolic = self.graph.deterministics[name]
+        further = [row.variable for row in symbolic.further]
+        inputs = [self.graph.theta, *self.arrays, *further]
+        value = _function(inputs, [symbolic.variable], large)
+        slopes = self._jacobians([symbolic.variable], large, further)
+        return lambda *arguments: [np.asarray(value(*arguments)[0]), *slopes(*arguments)]
+
+    def _jacobians(
+        self, outputs: Sequence[Variable], large: bool, further: Sequence[Variable] = ()
+    ) -> Function:
         """d output / d theta of each output, theta along a new last axis."""
         direction = pt.vector("direction")
         tangents = pushforward(outputs, self.graph.theta, direction, disconnected_outputs="ignore")
-        function = _function([self.graph.theta, *self.arrays, direction], tangents, large)
+        inputs = [self.graph.theta, *self.arrays, *further, direction]
+        function = _function(inputs, tangents, large)
 
         def call(theta: np.ndarray, *others: Any) -> list[np.ndarray]:
             columns = [function(theta, *others, unit) for unit in np.eye(len(theta))]

@@ -29,6 +29,7 @@ class Rows:
     observed: np.ndarray
     weights: np.ndarray  # frequency weights
     groups: np.ndarray | None  # integer codes
+    unread: Mapping[str, np.ndarray]  # what else the data bring, by name; the likelihood ignores it
 
     @property
     def count(self) -> int:
@@ -66,7 +67,9 @@ def taken_rows(
         raise DataError(f"weight and group need one value for each of the {count} rows")
     if (weights < 0).any() or not np.isfinite(weights).all() or not weights.any():
         raise DataError("weights are frequencies: finite, not negative, and not all zero")
-    return Rows(tuple(ordered), labels, observed, weights, groups)
+    unread = {name: array for name, array in arrays.items()
+              if name not in {row.name for row in graph.inputs}}  # fmt: skip
+    return Rows(tuple(ordered), labels, observed, weights, groups, unread)
 
 
 def counted(graph: Graph, arrays: Sequence[np.ndarray], weights: np.ndarray) -> list[np.ndarray]:

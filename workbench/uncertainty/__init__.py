@@ -5,6 +5,7 @@ from workbench.uncertainty.covariance import (
     mapped,
     sandwich,
     score_products,
+    summed,
     trace,
     wald,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "profile",
     "sandwich",
     "score_products",
+    "summed",
     "trace",
     "wald",
 ]
