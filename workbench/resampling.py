@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from workbench.optimum import STEP_TOLERANCE, Objective, Start, finished, point
+from workbench.optimum import STEP_TOLERANCE, Objective, Start, finished, loose, point
 
 # Standard errors: how near another search comes, and the replicates vary by whole ones.
 ARRIVED = 1e3 * STEP_TOLERANCE
@@ -35,7 +35,8 @@ def refitted(loss: Loss, theta: np.ndarray, draws: Iterable[np.ndarray]) -> Iter
         objective = loss(weights)
         begin = point(objective, theta)
         end = finished(objective, Start("replicate", begin, begin, (begin.value,)), weights.sum())
-        arrived = end.newton_step[1] < ARRIVED and end.definite_step is not None
+        free = loose(objective, end)
+        arrived = free.newton_step[1] < ARRIVED and free.definite_step is not None
         yield end.theta if arrived else np.full(len(theta), np.nan)
 
 

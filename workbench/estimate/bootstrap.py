@@ -59,12 +59,17 @@ def bootstrap(
         raise ModelError(f"a bootstrap needs two replicates or more, not {replicates}")
     if not fit.optimum.verdict.regular:
         raise ModelError(f"no bootstrap: {fit.status}. {fit.optimum.verdict.advice}")
+    if fit.bounds is not None and way == "one step":
+        raise ModelError(
+            "one Newton step knows of no bounds and may lead out of them; use way='refit'"
+        )
     rows = fit.problem.rows
     draws = drawn_rows(rows.weights, rows.groups, rng or np.random.default_rng(0))
 
     def loss(weights: np.ndarray) -> Objective:
         reweighted = replace(fit.problem, rows=replace(rows, weights=weights))
-        return replace(fit.loss, objective=Loss(reweighted, PRIOR[fit.objective]))
+        held = replace(fit.loss, objective=Loss(reweighted, PRIOR[fit.objective]))
+        return held if fit.bounds is None else fit.bounds.box(held, fit.problem)
 
     found = []
     for number, theta in enumerate(
