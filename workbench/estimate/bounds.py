@@ -88,13 +88,15 @@ def _pair(name: str, given: Any) -> tuple[float, float]:
     upper = np.inf if pair[1] is None else float(pair[1])
     if np.isnan(lower) or np.isnan(upper):
         raise ModelError(f"a bound of '{name}' is NaN; None is no limit")
-    if lower == upper:
+    if lower == upper and np.isfinite(lower):
         raise ModelError(
             f"the bounds of '{name}' are both {lower:g}; to hold it there, "
             f"use fixed={{'{name}': {lower:g}}}"
         )
-    if lower > upper:
-        raise ModelError(f"the lower bound of '{name}', {lower:g}, is above its upper, {upper:g}")
+    if lower >= upper:
+        raise ModelError(
+            f"the lower bound of '{name}', {lower:g}, is not below {upper:g}, its upper"
+        )
     return lower, upper
 
 

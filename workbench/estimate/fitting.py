@@ -78,7 +78,7 @@ def _estimate(
     given = {"given": natural_start(problem, start)} if start else {}
     starts = given | _starts(problem)
     rows, rng = problem.rows.weights.sum(), rng or np.random.default_rng(0)
-    within = _bounds(problem, bounds, fixed, start) if bounds else None
+    within = _bounds(problem, bounds, fixed, start, free) if bounds else None
     if free is None and within is None:
         points = _points(loss, starts, rows, rng)
         return Estimate(problem, name, find(loss, points, problem.theta_labels, rows))
@@ -92,13 +92,18 @@ def _estimate(
 
 
 def _bounds(
-    problem: Problem, given: Given, fixed: Mapping[str, float], start: Mapping[str, float]
-) -> Bounds:
-    """The bounds, which what is held and where to start must keep to."""
+    problem: Problem,
+    given: Given,
+    fixed: Mapping[str, float],
+    start: Mapping[str, float],
+    free: np.ndarray | None,
+) -> Bounds | None:
+    """The bounds, to which what is held and where to start must keep; None if none is left."""
     within = bounds_of(problem, given)
     require_inside(problem, within, fixed, "fixed")
     require_inside(problem, within, start, "start")
-    return within
+    bounded = np.isfinite(within.lower) | np.isfinite(within.upper)
+    return within if bounded[slice(None) if free is None else free].any() else None
 
 
 def _starts(problem: Problem) -> dict[str, np.ndarray]:

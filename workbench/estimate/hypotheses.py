@@ -83,8 +83,8 @@ def likelihood_ratio_test(
         is then half a point mass at zero, half chi squared (Self and Liang 1987).
 
     Raises ModelError for MAP fits, other rows, rows in groups (which are not independent), fits
-    without a regular maximum, a restricted fit that is no smaller, and one that fits better, so
-    that it cannot be nested.
+    without a regular maximum, a restricted fit that is no smaller or stands at a bound, and one
+    that fits better, so that it cannot be nested.
     """
     _require_comparable(restricted, free)
     df, gain = free.k - restricted.k, free.llf - restricted.llf
@@ -119,6 +119,12 @@ def _require_comparable(restricted: "Estimate", free: "Estimate") -> None:
             raise ModelError(f"{fit.problem.name} has no finite maximum: {fit.status}")
     if not free.optimum.verdict.regular:
         raise ModelError(f"the free fit has no regular maximum: {free.status}")
+    if restricted.at_bounds:
+        said = ", ".join(f"{label} = {value:g}" for label, value in restricted.at_bounds.items())
+        raise ModelError(
+            f"the restricted fit stands at a bound ({said}), and twice the gain is then not chi "
+            "squared; hold it there with fixed=..., or widen the bound"
+        )
     ours, theirs = restricted.problem.rows, free.problem.rows
     same = all(
         np.array_equal(getattr(ours, what), getattr(theirs, what))

@@ -103,9 +103,9 @@ def at_bounds(stopped: Sequence[tuple[str, float, float]], what: str) -> str:
     more = " ..." if len(stopped) > NAMED else ""
     them, bounds = ("it", "bound") if len(stopped) == 1 else ("them", "bounds")
     return (
-        f"The {what} still grows beyond the {bounds} {said}{more}: the estimate stands at an edge, "
-        f"and has no standard error from the information. For errors of the others given {them}, "
-        f"hold {them} with fixed={fixed}, or widen the {bounds}."
+        f"The {what} still grows towards the {bounds} {said}{more}: the estimate stands at an "
+        "edge, and has no standard error from the information. For errors of the others given "
+        f"{them}, hold {them} with fixed={fixed}, or widen the {bounds}."
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from workbench.optimum import advice
-from workbench.optimum.box import Box
+from workbench.optimum.box import Box, Walled
 from workbench.optimum.box_steps import ahead, in_region, newton, rise, whole
 from workbench.optimum.held import Held
 from workbench.optimum.points import ROUNDING, STEP_TOLERANCE, Point, length, point
@@ -121,24 +121,17 @@ def _judge(
     A bound whose multiplier is nothing leaves the minimum what it is without the bound. One that
     holds the optimum makes it irregular, unless what is worse can be said of the others.
     """
-    if not here.finite:
-        return _rest(box, here, units, labels, np.ones(len(units), dtype=bool))
     stopped, edge = _stopped(box, here), box.on_bound(here.theta)
     verdict, better = _rest(box, here, units, labels, ~stopped)
-    if verdict.regular or better is not None:
-        return _with_bounds(box, here, verdict, stopped), better
-    if (
-        verdict.bounded
-        and (edge & ~stopped).any()
-        and _rest(box, here, units, labels, ~edge)[0].regular
-    ):
-        singular, direction = _flat(here, stopped)
-        if not singular:  # it only hardly rises from the bound, as a variance does from zero
-            words = box.words(here, edge)
-            return replace(verdict, status=Status.IRREGULAR, advice=words), None
-        words = advice.not_identified(direction, labels, box.name)
-        verdict = replace(verdict, status=Status.NOT_IDENTIFIED, advice=words)
-    return _with_bounds(box, here, verdict, stopped), None
+    if verdict.status is Status.RUNNING_AWAY and verdict.bounded and better is None:
+        flat = _flat(box, here, stopped)
+        if flat is not None:
+            words = advice.not_identified(flat, labels, box.name)
+            verdict = replace(verdict, status=Status.NOT_IDENTIFIED, advice=words)
+        elif (edge & ~stopped).any() and _rest(box, here, units, labels, ~edge)[0].regular:
+            # It hardly rises from the bound, as a variance does from zero.
+            verdict, stopped = replace(verdict, status=Status.MINIMUM, advice=""), edge
+    return _with_bounds(box, here, verdict, stopped), better
 
 
 def _with_bounds(box: Box, here: Point, verdict: Verdict, stopped: np.ndarray) -> Verdict:
@@ -156,10 +149,11 @@ def _rest(
     """What can be said of the free coordinates, and a better theta where there is one."""
     if not free.any():
         return Verdict(Status.MINIMUM, "", 0.0, np.zeros(0)), None
-    held = Held(box, here.theta, free)
+    walled = Walled(box.objective, box.lower, box.upper, scale=here.scale)
+    held = Held(walled, here.theta, free)
     names = [label for label, moves in zip(labels, free, strict=True) if moves]
     verdict, better = judge(held, here.among(free), units[free], names)
-    return verdict, None if better is None else held.whole(better)
+    return verdict, None if better is None else box.onto(held.whole(better))
 
 
 def _stopped(box: Box, here: Point) -> np.ndarray:
@@ -170,7 +164,7 @@ def _stopped(box: Box, here: Point) -> np.ndarray:
     """
     stopped = box.pressed(here)
     inner, across = here.among(~stopped), here.information[np.ix_(~stopped, stopped)]
-    if not (stopped.any() and len(across)):
+    if not (here.finite and stopped.any() and len(across)):
         return stopped
     values, vectors = inner.spectrum
     kept = values > ROUNDING * np.abs(values).max()
@@ -182,12 +176,14 @@ def _stopped(box: Box, here: Point) -> np.ndarray:
     return stopped
 
 
-def _flat(here: Point, stopped: np.ndarray) -> tuple[bool, np.ndarray]:
-    """Whether the information of the coordinates that are not stopped is singular, and where."""
+def _flat(box: Box, here: Point, stopped: np.ndarray) -> np.ndarray | None:
+    """A direction without any curvature that a bound cuts off, (k,) in `scale`; else None."""
     values, vectors = here.among(~stopped).spectrum
     direction = np.zeros(len(stopped))
     direction[~stopped] = vectors[:, 0]
-    return bool(values[0] < ROUNDING * np.abs(values).max()), direction
+    cut = [box.reach(here.theta, sign * here.scale * direction).min() for sign in (1.0, -1.0)]
+    singular = values[0] < ROUNDING * np.abs(values).max()
+    return direction if singular and np.isfinite(cut).any() else None
 
 
 def _slack(here: Point) -> float:

@@ -1,7 +1,7 @@
 """An objective within bounds: where it may be tried, and which coordinates a bound stops."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -101,3 +101,22 @@ class Box:
     def at_bound(self, theta: np.ndarray, move: np.ndarray, which: np.ndarray) -> np.ndarray:
         """theta with some coordinates on the bounds that the move leads to."""
         return np.where(which, np.where(move > 0, self.upper, self.lower), theta)
+
+
+@dataclass(frozen=True)
+class Walled(Box):
+    """The same, going on beyond the bounds: as at the nearest point of the box, and a parabola.
+
+    So that what a verdict evaluates to either side of a minimum rises there, too, however near the
+    bound. `scale` (k,) is the parabola's standard error.
+    """
+
+    scale: np.ndarray = field(kw_only=True)
+
+    def values(self, thetas: np.ndarray) -> np.ndarray:
+        inside = self.onto(thetas)
+        beyond = (thetas - inside) / self.scale
+        return np.asarray(self.objective.values(inside) + 0.5 * (beyond**2).sum(axis=-1))
+
+    def derivatives(self, theta: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        return self.objective.derivatives(self.onto(theta))
