@@ -66,7 +66,7 @@ def _finished(box: Box, best: Start, rows: float) -> Point:
     """To the last digits, and where that goes on for ever, to the bound ahead if it is lower."""
     here = _polished(box, best.end, rows)
     for _ in range(_count(box)):
-        beyond = _at_the_boundahead(box, here)
+        beyond = _bound_ahead(box, here)
         if beyond is None:
             break
         here = _polished(box, search(box, best.name, beyond, rows).end, rows)
@@ -96,7 +96,7 @@ def _polished(box: Box, here: Point, rows: float) -> Point:
     return here
 
 
-def _at_the_boundahead(box: Box, here: Point) -> Point | None:
+def _bound_ahead(box: Box, here: Point) -> Point | None:
     """Where a search that does not arrive would come to a bound, if it is lower there; else None.
 
     On a logarithm's way to minus infinity Newton's steps have the same length for ever.
