@@ -17,14 +17,16 @@ from tests import declarations
 from tests.declarations import dataset
 from tests.test_optimum import Function, double_well
 from workbench.errors import ModelError
-from workbench.optimum import Box, Status, find, point
+from workbench.optimum import Box, Point, Status, find, point
+from workbench.optimum.box_steps import ahead, whole
 from workbench.resampling import drawn_rows
+from workbench.uncertainty.profiles import profile
 
 CASES = Path(__file__).parent / "cases"
-RNG = np.random.default_rng(21)
 N = 60
-X = RNG.normal(size=(N, 2))
-Y = RNG.normal(2.0 + X @ [0.5, -0.3], 1.5)
+X = np.random.default_rng(21).normal(size=(N, 2))
+NOISE = np.random.default_rng(22).normal(size=N)
+Y = 2.0 + X @ [0.5, -0.3] + 1.5 * NOISE
 # Standard errors: two searches for one optimum each stop within a millionth.
 STOPPED = 2e-6
 
@@ -117,6 +119,16 @@ def test_a_bound_at_the_maximum_itself_leaves_it_a_minimum_with_errors(regressio
     fit = bounded(regression, sigma=(None, at["sigma"]), **{"beta[x1]": (at["beta[x1]"], None)})
     assert fit.status == Status.MINIMUM
     np.testing.assert_allclose(fit.bse, free.bse, rtol=1e-6)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_so_does_one_at_the_maximum_of_the_only_parameter(side):
+    y = np.random.default_rng(1).poisson(3.3, 70)
+    bounds = {"mu": (y.mean(), None) if side else (None, y.mean())}
+    problem = wb.bind(declarations.rate, dataset(y).drop_vars("X"))
+    fit = wb.maximum_likelihood(problem, bounds=bounds)
+    assert fit.status == Status.MINIMUM
+    assert fit.bse["mu"] == pytest.approx(np.sqrt(y.mean() / 70), rel=1e-9)
 
 
 @pytest.mark.parametrize("side", [1, -1])
@@ -244,11 +256,21 @@ def test_a_quadratic_in_a_box_is_scipys_and_the_box_is_never_left(seed):
     assert count <= 12
 
 
+def test_a_step_turns_at_a_bound_to_what_is_best_of_the_others():
+    # Towards (-1, 2) from (1, 0); on the axis, (t - 2) + .9 (0 + 1) is zero at 1.1.
+    information = np.array([[1.0, 0.9], [0.9, 1.0]])
+    theta = np.array([1.0, 0.0])
+    away = theta - [-1.0, 2.0]
+    here = Point(theta, 0.5 * away @ information @ away, information @ away, information)
+    box = Box(None, np.zeros(2), np.full(2, np.inf))
+    np.testing.assert_allclose(ahead(box, here, whole), [0.0, 1.1], rtol=1e-14)
+
+
 # ---- other densities, against SciPy and statsmodels
 
 
 def test_a_bounded_poisson_regression_is_scipys():
-    y = RNG.poisson(np.exp(0.5 + X @ [0.4, -0.3]))
+    y = np.random.default_rng(1).poisson(np.exp(0.5 + X @ [0.4, -0.3]))
     design = np.column_stack([np.ones(N), X])
     box = optimize.Bounds([-np.inf, -np.inf, -0.1], [5.0, 0.3, np.inf])
     theirs = optimize.minimize(
@@ -355,7 +377,7 @@ def test_a_start_on_an_infinite_bound_is_moved_inside():
 
 
 def test_a_support_that_ends_within_the_bounds_is_an_edge_as_without():
-    y = RNG.uniform(0, 2, 30)
+    y = np.random.default_rng(1).uniform(0, 2, 30)
     problem = wb.bind(declarations.uniform, dataset(y))
     fit = bounded(problem, upper=(0.5, 50.0))
     assert fit.status == Status.IRREGULAR
@@ -413,7 +435,7 @@ def test_an_empty_cell_is_held_by_its_bound(bound):
 def test_what_is_worse_of_the_others_outweighs_a_bound():
     x = np.repeat([0, 1], 20)
     y = np.where(x == 1, 0, np.random.default_rng(0).poisson(3, 40))
-    design = np.column_stack([x, RNG.normal(size=40)])
+    design = np.column_stack([x, NOISE[:40]])
     problem = wb.bind(counts.poisson, dataset(y, design))
     away = bounded(problem, **{"beta[x2]": (1.0, None)})
     assert away.status == Status.RUNNING_AWAY
@@ -427,10 +449,12 @@ def test_what_is_worse_of_the_others_outweighs_a_bound():
 
 @pytest.mark.parametrize("bounds", [{"beta": (0.0, None)}, {"beta[x1]": (0.0, None)}])
 def test_columns_that_repeat_each_other_are_not_identified_within_bounds_either(bounds):
-    y = X[:, 0] + RNG.normal(size=N)
-    problem = wb.bind(declarations.linear, dataset(y, np.column_stack([X[:, 0], X[:, 0]])))
-    for start in ({"beta[x1]": 0.0}, {"beta[x1]": 0.4}):
-        fit = wb.maximum_likelihood(problem, bounds=bounds, start=start)
+    # Wherever rounding of the slopes leaves the first: on its bound, off it, or pressed against it.
+    problem = wb.bind(declarations.linear, dataset(Y, np.column_stack([X[:, 0], X[:, 0]])))
+    for seed in range(20):
+        y = X[:, 0] + np.random.default_rng(seed).normal(size=N)
+        other = problem.on(dataset(y, np.column_stack([X[:, 0], X[:, 0]])))
+        fit = wb.maximum_likelihood(other, bounds=bounds, start={"beta[x1]": 0.4 * (seed % 2)})
         assert fit.status == Status.NOT_IDENTIFIED
         assert "beta[x1]" in fit.optimum.verdict.advice
 
@@ -443,7 +467,7 @@ def test_an_unused_parameter_on_its_bound_is_not_identified():
 
 
 def test_two_columns_that_bounds_alone_determine_stand_on_them():
-    y = X[:, 0] + RNG.normal(size=N)
+    y = X[:, 0] + NOISE
     problem = wb.bind(declarations.linear, dataset(y, np.column_stack([X[:, 0], X[:, 0]])))
     fit = bounded(problem, **{"beta[x1]": (0.0, 0.1), "beta[x2]": (0.0, 0.2)})
     assert fit.status == Status.IRREGULAR
@@ -504,24 +528,35 @@ def test_rosenbrocks_valley_is_followed_along_a_bound_without_creeping():
 # ---- what an estimate does with its bounds
 
 
-def test_a_profile_that_reaches_a_bound_is_open_there(normal):
-    free = wb.maximum_likelihood(normal).profile()
-    lowest, highest = Y.mean() - 0.1, 1.1 * Y.std()
-    fit = bounded(normal, sigma=(None, highest), **{"beta[Intercept]": (lowest, None)})
+def test_a_profile_that_reaches_a_bound_is_open_there():
+    problem = wb.bind(declarations.linear, dataset(Y - Y.mean() + 0.1))
+    free = wb.maximum_likelihood(problem).profile()
+    highest = 1.1 * Y.std()
+    bounds = {"sigma": (None, highest), "beta[Intercept]": (0.0, None)}
+    fit = wb.maximum_likelihood(problem, bounds=bounds)
     assert fit.status == Status.MINIMUM
     found = fit.profile()
     assert found.loc["sigma", "above"] == "open"
     assert found.loc["sigma", "upper"] == pytest.approx(highest, rel=1e-15)
     assert found.loc["beta[Intercept]", "below"] == "open"
-    assert found.loc["beta[Intercept]", "lower"] == lowest
+    assert found.loc["beta[Intercept]", "lower"] == 0.0
     assert (found.loc["sigma", "below"], found.loc["beta[Intercept]", "above"]) == ("valid",) * 2
     # Below, sigma has the others at their best as without bounds.
     assert found.loc["sigma", "lower"] == pytest.approx(free.loc["sigma", "lower"], rel=1e-7)
 
 
+@pytest.mark.parametrize("bound", np.linspace(0.1, 0.9, 9))
+def test_an_open_limit_is_the_bound_to_the_last_digit(bound):
+    parabola = Function(lambda t: 1.5 * t[0] ** 2, lambda t: [3 * t[0]], lambda t: [[3.0]])
+    box = Box(parabola, np.array([-bound]), np.array([np.inf]))
+    found = profile(box, point(box, np.array([0.03])), 0, 0.95)
+    assert (found.below.status, found.above.status) == ("open", "valid")
+    assert found.lower == -bound
+
+
 def test_a_profile_keeps_the_others_within_their_bounds():
     # With the slope held at its bound from some point on, the residual sum has a closed form.
-    y = 1.0 + 0.5 * X[:, 0] + 0.2 * RNG.normal(size=N)
+    y = 1.0 + 0.5 * X[:, 0] + 0.2 * NOISE
     x = X[:, 0] + 1.0
     problem = wb.bind(declarations.linear, dataset(y, x[:, None]))
     slope, intercept = np.polyfit(x, y, 1)
@@ -585,18 +620,23 @@ def test_a_fit_at_a_bound_has_no_bootstrap_and_no_profile(normal):
 
 
 def test_the_check_keeps_to_the_bounds_and_compares_with_no_free_fit():
-    y = 1 + np.exp(np.random.default_rng(3).normal(0.3, 0.8, 60))
-    problem = wb.bind(shifted, dataset(y).drop_vars("X"))
-    free = wb.maximum_likelihood(problem)
-    near = free.params["shift"] + 1e-3 * free.bse["shift"]
-    fit = bounded(problem, shift=(None, near), sigma=(0.1, 5.0))
-    found = {one.code: one for one in wb.check(fit)}
+    end = Y.mean() + 0.01
+
+    def ending(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            mu = pm.Flat("mu")
+            pm.Normal("outcome", mu + 1e-9 * pm.math.sqrt(end - mu), 1.5, observed=y, dims="row")
+        return model
+
+    problem = wb.bind(ending, dataset(Y).drop_vars("X"))
+    found = {one.code: one for one in wb.check(bounded(problem, mu=(None, end - 1e-4)))}
+    # A standard error is .2: half of it above the estimate, the likelihood is not a number.
+    assert not np.isfinite(problem.values(np.array([[Y.mean() + 0.1]]))).any()
     assert found["optimum"].outcome == "pass"
     assert found["gradient"].outcome == "pass"
-    normal = wb.bind(declarations.linear, dataset(Y))
-    compared = {one.code: one for one in wb.check(bounded(normal, sigma=(0.1, 5.0)))}
-    assert compared["statsmodels"].outcome == "n/a"
-    assert "bounded" in compared["statsmodels"].why
+    assert found["statsmodels"].outcome == "n/a"
+    assert "bounded" in found["statsmodels"].why
 
 
 def test_a_bounded_estimate_travels_with_its_bounds(normal):

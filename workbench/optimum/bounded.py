@@ -83,8 +83,7 @@ def _polished(box: Box, here: Point, rows: float) -> Point:
         trial = point(box, ahead(box, here, whole)) if np.isfinite(left) else here
         lower = trial.finite and trial.value <= here.value + _slack(here)
         remains = loose(box, trial).newton_step[1] if lower else np.inf
-        arrived_at = box.on_bound(trial.theta) & ~box.on_bound(here.theta)
-        if remains < QUADRATIC * left or (lower and arrived_at.any()):
+        if remains < QUADRATIC * left:
             here = trial
         elif remains < left and slow < PATIENCE:
             here, slow = trial, slow + 1
@@ -164,14 +163,15 @@ def _stopped(box: Box, here: Point) -> np.ndarray:
     """
     stopped = box.pressed(here)
     inner, across = here.among(~stopped), here.information[np.ix_(~stopped, stopped)]
-    if not (here.finite and stopped.any() and len(across)):
+    if not (here.finite and stopped.any()):
         return stopped
     values, vectors = inner.spectrum
-    kept = values > ROUNDING * np.abs(values).max()
+    kept = values > ROUNDING * values.max(initial=0.0)
     along = vectors.T[kept] @ (inner.scale[:, None] * across)
     own = here.information.diagonal()[stopped]
     curvature = own - np.sum(along**2 / values[kept, None], axis=0)
-    negligible = STEP_TOLERANCE * np.sqrt(np.maximum(curvature, 0.0))
+    flat = np.abs(curvature) < ROUNDING * own  # others can make good for it: its own unit counts
+    negligible = STEP_TOLERANCE * np.sqrt(np.maximum(np.where(flat, own, curvature), 0.0))
     stopped[stopped] = np.abs(here.gradient[stopped]) > negligible
     return stopped
 
