@@ -136,6 +136,8 @@ def _no_maximum_to_compare(fit: Estimate) -> str:
         return "a MAP is no maximum of the likelihood; check the maximum-likelihood fit"
     if fit.free is not None:
         return "parameters are held, and statsmodels would estimate them; check the free fit"
+    if fit.bounds is not None:
+        return "parameters are bounded, and statsmodels would search beyond; check the free fit"
     if not fit.optimum.verdict.regular:
         return f"there is no maximum to agree on: {fit.status}"
     return ""
@@ -354,7 +356,7 @@ def _gradient(fit: Estimate) -> Agreement:
     prior = 0.0 if fit.objective == "likelihood" else 1.0
     curvature = np.diag(fit.optimum.information)  # zero where a parameter is held
     scale = np.divide(1.0, np.sqrt(curvature), out=np.zeros(len(curvature)), where=curvature > 0)
-    place = fit.theta + 0.5 * scale
+    place, scale = _off(fit, scale)
     exact = fit.problem.derivatives(place, prior)[1] * scale
     # Half a nat a standard error: a step of a hundredth balances truncation against rounding.
     steps = np.diag(1e-2 * scale)
@@ -377,6 +379,15 @@ def _gradient(fit: Estimate) -> Agreement:
         "standard errors",
         "truncation of central differences, and rounding",
     )
+
+
+def _off(fit: Estimate, scale: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """theta half of `scale` off the optimum, and the scale: so small that steps stay in bounds."""
+    if fit.bounds is None:
+        return fit.theta + 0.5 * scale, scale
+    lower, upper = fit.bounds.lower, fit.bounds.upper
+    scale = np.minimum(scale, upper - lower)
+    return np.clip(fit.theta + 0.5 * scale, lower + 0.1 * scale, upper - 0.1 * scale), scale
 
 
 def _starts(fit: Estimate) -> Agreement:

@@ -5,11 +5,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.optimum import QUADRATIC, STEP_TOLERANCE, Objective, Point, Start, finished, point
+from workbench.optimum import (
+    QUADRATIC,
+    STEP_TOLERANCE,
+    Objective,
+    Point,
+    Start,
+    finished,
+    loose,
+    point,
+)
 
 # Standard errors: how near another search comes, and the replicates vary by whole ones.
 ARRIVED = 1e3 * STEP_TOLERANCE
-LAST = 0.03  # standard errors: a Newton step that short leaves no more than ARRIVED
+LAST = 0.01  # standard errors: a Newton step that short leaves its square, less than ARRIVED
 NEWTON_STEPS = 4
 
 
@@ -64,13 +73,14 @@ def _by_newton(objective: Objective, estimate: Point) -> np.ndarray | None:
         if here.definite_step is None or here.newton_step[1] > QUADRATIC * left:
             return None
         theta, left = theta + here.definite_step, here.newton_step[1]
-        if left < LAST:
-            return np.asarray(theta)
+        if left < LAST:  # a bound may lie on that last way
+            return theta if np.isfinite(objective.values(theta[None])[0]) else None
     return None
 
 
 def _searched(objective: Objective, theta: np.ndarray, rows: float) -> np.ndarray:
     begin = point(objective, theta)
     end = finished(objective, Start("replicate", begin, begin, (begin.value,)), rows)
-    arrived = end.newton_step[1] < ARRIVED and end.definite_step is not None
+    free = loose(objective, end)
+    arrived = free.newton_step[1] < ARRIVED and free.definite_step is not None
     return end.theta if arrived else np.full(len(theta), np.nan)

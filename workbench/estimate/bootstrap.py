@@ -60,6 +60,10 @@ def bootstrap(
         raise ModelError(f"a bootstrap needs two replicates or more, not {replicates}")
     if not fit.optimum.verdict.regular:
         raise ModelError(f"no bootstrap: {fit.status}. {fit.optimum.verdict.advice}")
+    if fit.bounds is not None and way == "one step":
+        raise ModelError(
+            "one Newton step knows of no bounds and may lead out of them; use way='refit'"
+        )
     rng = rng or np.random.default_rng(0)
     if way == "parametric":
         losses, unit = _simulated(fit, rng), "outcomes simulated from the fitted model"
@@ -112,7 +116,8 @@ def _simulated(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective]
 
 
 def _on(fit: "Estimate", problem: Problem) -> Objective:
-    return replace(fit.loss, objective=Loss(problem, PRIOR[fit.objective]))
+    held = replace(fit.loss, objective=Loss(problem, PRIOR[fit.objective]))
+    return held if fit.bounds is None else fit.bounds.box(held, problem)
 
 
 def _listed() -> str:

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from workbench.errors import ModelError
+from workbench.estimate.bounds import Bounds, Given, bounds_of, require_inside
 from workbench.estimate.objective import PRIOR, Loss, held_at, model_starts, natural_start, released
 from workbench.estimate.result import Estimate
-from workbench.optimum import Held, Objective, Point, find, jittered, point
+from workbench.optimum import Box, Held, Objective, Point, find, jittered, point
 from workbench.problem import Problem
 
 STARTS = 3
@@ -18,6 +19,7 @@ def maximum_likelihood(
     *,
     fixed: Mapping[str, float] | None = None,
     start: Mapping[str, float] | None = None,
+    bounds: Given | None = None,
     rng: np.random.Generator | None = None,
 ) -> Estimate:
     """The maximum of the likelihood; priors are left out, but for their support.
@@ -27,11 +29,17 @@ def maximum_likelihood(
         parameter's name for all of its coordinates.
     start
         Natural values to search from, too, by label or name; the rest from PyMC's initial point.
+    bounds
+        Pairs (lower, upper) on the natural scale, None for no limit, by label or by name for those
+        of its values that no label names. The objective is not evaluated outside. One that holds
+        the optimum makes it irregular; profile and bootstrap limits keep to the bounds, Wald's
+        do not know of them.
     rng
         For the jittered starts; None means a generator seeded with 0.
 
-    Raises ModelError for a declaration with latent variables, and for a name or a value that the
-    declaration does not have. A numerical outcome never raises: it is the estimate's `status`.
+    Raises ModelError for a declaration with latent variables, for a name or a value that the
+    declaration does not have, for bounds that are none, and for a held value or a start outside of
+    them. A numerical outcome never raises: it is the estimate's `status`.
     """
     if problem.graph.latent:
         name = problem.graph.latent[0]
@@ -39,7 +47,7 @@ def maximum_likelihood(
             f"the prior of '{name}' depends on another unknown, so '{name}' is latent and maximum "
             "likelihood would cut the link; integrate it out, or use wb.maximum_a_posteriori"
         )
-    return _estimate(problem, "likelihood", fixed or {}, start or {}, rng)
+    return _estimate(problem, "likelihood", fixed or {}, start or {}, bounds or {}, rng)
 
 
 def maximum_a_posteriori(
@@ -47,13 +55,14 @@ def maximum_a_posteriori(
     *,
     fixed: Mapping[str, float] | None = None,
     start: Mapping[str, float] | None = None,
+    bounds: Given | None = None,
     rng: np.random.Generator | None = None,
 ) -> Estimate:
     """The maximum of likelihood times prior, both as declared: no Jacobian is added.
 
     The arguments are those of `maximum_likelihood`.
     """
-    return _estimate(problem, "joint", fixed or {}, start or {}, rng)
+    return _estimate(problem, "joint", fixed or {}, start or {}, bounds or {}, rng)
 
 
 def _estimate(
@@ -61,6 +70,7 @@ def _estimate(
     name: str,
     fixed: Mapping[str, float],
     start: Mapping[str, float],
+    bounds: Given,
     rng: np.random.Generator | None,
 ) -> Estimate:
     loss = Loss(problem, PRIOR[name])
@@ -68,13 +78,32 @@ def _estimate(
     given = {"given": natural_start(problem, start)} if start else {}
     starts = given | model_starts(problem)
     rows, rng = problem.rows.weights.sum(), rng or np.random.default_rng(0)
-    if free is None:
+    within = _bounds(problem, bounds, fixed, start, free) if bounds else None
+    if free is None and within is None:
         points = _points(loss, starts, rows, rng)
         return Estimate(problem, name, find(loss, points, problem.theta_labels, rows))
-    held = Held(loss, theta, free)
-    points = _points(held, {which: one[free] for which, one in starts.items()}, rows, rng)
-    labels = [label for label, moves in zip(problem.theta_labels, free, strict=True) if moves]
-    return Estimate(problem, name, released(find(held, points, labels, rows), held), free)
+    held = Held(loss, theta, np.ones(len(theta), dtype=bool) if free is None else free)
+    objective = held if within is None else within.box(held, problem)
+    begins = {which: _entered(objective, one[held.free]) for which, one in starts.items()}
+    points = _points(objective, begins, rows, rng)
+    labels = [label for label, moves in zip(problem.theta_labels, held.free, strict=True) if moves]
+    optimum = released(find(objective, points, labels, rows), held)
+    return Estimate(problem, name, optimum, free, within)
+
+
+def _bounds(
+    problem: Problem,
+    given: Given,
+    fixed: Mapping[str, float],
+    start: Mapping[str, float],
+    free: np.ndarray | None,
+) -> Bounds | None:
+    """The bounds, to which what is held and where to start must keep; None if none is left."""
+    within = bounds_of(problem, given)
+    require_inside(problem, within, fixed, "fixed")
+    require_inside(problem, within, start, "start")
+    bounded = np.isfinite(within.lower) | np.isfinite(within.upper)
+    return within if bounded[slice(None) if free is None else free].any() else None
 
 
 def _points(
@@ -84,5 +113,11 @@ def _points(
     points = {name: point(objective, theta) for name, theta in starts.items()}
     centre = list(points.values())[-1]
     for number in range(1, max(STARTS - len(points), 1) + 1):
-        points[f"jittered {number}"] = point(objective, jittered(centre, rows, rng))
+        away = _entered(objective, jittered(centre, rows, rng))
+        points[f"jittered {number}"] = point(objective, away)
     return points
+
+
+def _entered(objective: Objective, theta: np.ndarray) -> np.ndarray:
+    """theta itself, or what is nearest to it within bounds."""
+    return objective.entered(theta) if isinstance(objective, Box) else theta

@@ -104,8 +104,9 @@ def likelihood_ratio_test(
         For the simulation; None means a generator seeded with 0.
 
     Raises ModelError for MAP fits, other rows, rows in groups (which are not independent), fits
-    without a regular maximum, a restricted fit that is no smaller, and one that fits better, so
-    that it cannot be nested; and where a tenth of the replicates could not be fitted.
+    without a regular maximum, a restricted fit that is no smaller or stands at a bound, and one
+    that fits better, so that it cannot be nested; and where a tenth of the replicates could not
+    be fitted.
     """
     if boundary and replicates:
         raise ModelError("boundary=True and replicates=... each name a null; pass one of the two")
@@ -114,6 +115,12 @@ def likelihood_ratio_test(
     require_comparable(restricted, free)
     if not free.optimum.verdict.regular:
         raise ModelError(f"the free fit has no regular maximum: {free.status}")
+    if restricted.at_bounds:
+        said = ", ".join(f"{label} = {value:g}" for label, value in restricted.at_bounds.items())
+        raise ModelError(
+            f"the restricted fit stands at a bound ({said}), and twice the gain is then not chi "
+            "squared; hold it there with fixed=..., or widen the bound"
+        )
     gain, df = nested_gain(restricted, free, NESTED), free.k - restricted.k
     if boundary and df != 1:
         raise ModelError(f"the null at a boundary is known for one parameter, not for {df}")

@@ -8,7 +8,7 @@ import pandas as pd
 from workbench import uncertainty
 from workbench.errors import ModelError, nearest
 from workbench.estimate.objective import own_coordinates
-from workbench.optimum import Held, Point, point
+from workbench.optimum import Objective, Point, point
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
@@ -131,10 +131,10 @@ def _own_places(fit: "Estimate") -> list[tuple[int, int]]:
     ]
 
 
-def _free_minimum(fit: "Estimate") -> tuple[Held, Point, dict[int, int]]:
+def _free_minimum(fit: "Estimate") -> tuple[Objective, Point, dict[int, int]]:
     """The loss of the free coordinates, its minimum, and where among them each coordinate is."""
     places = {int(coordinate): place for place, coordinate in enumerate(np.flatnonzero(fit.moves))}
-    return fit.loss, point(fit.loss, fit.theta[fit.moves]), places
+    return fit.within, point(fit.within, fit.theta[fit.moves]), places
 
 
 def _better(fit: "Estimate", label: str, theta: np.ndarray) -> str:

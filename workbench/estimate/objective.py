@@ -91,7 +91,7 @@ def _theta_of(problem: Problem, given: Mapping[str, float]) -> np.ndarray:
     natural = problem.natural(problem.start()).copy()
     places = {label: place for place, label in enumerate(problem.labels)}
     for name, value in given.items():
-        for label in _labels(problem, name):
+        for label in labels_of(problem, name):
             natural[places[label]] = value
     return problem.unconstrained(natural)
 
@@ -104,7 +104,7 @@ def held_at(problem: Problem, fixed: Mapping[str, float]) -> tuple[np.ndarray, n
     """
     theta, own = natural_start(problem, fixed), own_coordinates(problem)
     free = np.ones(len(theta), dtype=bool)
-    for label in (label for name in fixed for label in _labels(problem, name)):
+    for label in (label for name in fixed for label in labels_of(problem, name)):
         if label not in own:
             raise ModelError(
                 f"'{label}' cannot be held alone: it moves with the others of its kind, as in "
@@ -128,7 +128,8 @@ def own_coordinates(problem: Problem) -> dict[str, int]:
     }
 
 
-def _labels(problem: Problem, name: str) -> tuple[str, ...]:
+def labels_of(problem: Problem, name: str) -> tuple[str, ...]:
+    """The label itself, or all labels of the parameter of that name; ModelError for neither."""
     if name in problem.labels:
         return (name,)
     for parameter in problem.parameters:

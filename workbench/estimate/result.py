@@ -13,12 +13,13 @@ from workbench import fisher, uncertainty
 from workbench.errors import ModelError
 from workbench.estimate import hypotheses, prediction, score_test
 from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
+from workbench.estimate.bounds import Bounds, standing
 from workbench.estimate.consistency import ConsistencyTest, consistency_test
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import contour, limits, profile
 from workbench.estimate.laplace import DRAWS, Laplace, laplace
 from workbench.estimate.objective import PRIOR, Loss
-from workbench.optimum import Held, Optimum
+from workbench.optimum import Held, Objective, Optimum
 from workbench.problem import Problem
 
 COVARIANCES = {
@@ -49,6 +50,7 @@ class Estimate:
     objective: str
     optimum: Optimum
     free: np.ndarray | None = None  # coordinates of theta that were not held; None for all
+    bounds: Bounds | None = None
 
     @property
     def theta(self) -> np.ndarray:
@@ -63,6 +65,18 @@ class Estimate:
     def loss(self) -> Held:
         """What was minimised, as a function of the coordinates that move; nats."""
         return Held(Loss(self.problem, PRIOR[self.objective]), self.theta, self.moves)
+
+    @property
+    def within(self) -> Objective:
+        """The same within the bounds, where there are any: infinite beyond."""
+        return self.loss if self.bounds is None else self.bounds.box(self.loss, self.problem)
+
+    @property
+    def at_bounds(self) -> dict[str, float]:
+        """Natural values that a bound holds, as `fixed=` takes them for errors of the others."""
+        if self.bounds is None or self.optimum.verdict.regular:
+            return {}
+        return standing(self.bounds, self.problem, self.theta)
 
     @property
     def status(self) -> str:
@@ -157,7 +171,8 @@ class Estimate:
     def profile(self, level: float = 0.95) -> pd.DataFrame:
         """Profile-likelihood limits, and in `below` and `above` what became of each side.
 
-        "valid"; "open": the likelihood never falls so far, and the limit is the parameter's own;
+        "valid"; "open": the likelihood never falls so far, and the limit is the parameter's own or
+        its bound (the others keep to theirs);
         "failed": the search over the others came to no end, and the limit is NaN. A natural value
         without a coordinate of its own (a simplex, an order) has none. For a MAP it is the
         posterior density that is profiled.
@@ -172,8 +187,8 @@ class Estimate:
     ) -> pd.DataFrame:
         """Points on the contour of two parameters' joint profile likelihood, by their labels.
 
-        The chi-squared quantile is that of two degrees of freedom. A ray that came to no end is a
-        row of NaN.
+        The chi-squared quantile is that of two degrees of freedom. A ray that came to no end, or
+        to a bound, is a row of NaN.
         """
         return contour(self, first, second, level, points)
 
@@ -188,17 +203,18 @@ class Estimate:
         """Rows drawn again with replacement (whole groups, where declared), and fitted again.
 
         way
-            "refit", from the estimate to a new optimum; "one step", the approximation by one
-            Newton step; "parametric": not the rows are drawn again, but their outcomes from the
-            fitted model, and refitted. It takes the model for true, and is refused for rows in
-            groups. A row of frequency weight w has w outcomes.
+            "refit", from the estimate to a new optimum (within the bounds, where there are any, and
+            then some may stand on one); "one step", the approximation by one Newton step;
+            "parametric": not the rows are drawn again, but their outcomes from the fitted model,
+            and refitted. It takes the model for true, and is refused for rows in groups. A row of
+            frequency weight w has w outcomes.
         rng
             None means a generator seeded with 0.
         note
             Called with a sentence every hundred replicates.
 
-        Raises ModelError without a regular optimum, and where a tenth of the replicates found
-        none. Those that found none are counted in `failed`.
+        Raises ModelError without a regular optimum, for one step within bounds, and where a tenth
+        of the replicates found none. Those that found none are counted in `failed`.
         """
         return bootstrap(self, replicates, way, rng, note)
 
@@ -454,6 +470,8 @@ class Estimate:
         ]
         if self.free is not None:
             lines.append(f"held: {', '.join(self.held)}")
+        if self.bounds is not None:
+            lines.append(f"bounds: {self.bounds.said}")
         if self._few_groups:
             lines.append(f"no {_too_few(self.problem.rows.groups, self.k)}")
         if verdict.regular and verdict.bounded:

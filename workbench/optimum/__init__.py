@@ -4,16 +4,19 @@ Functions and arrays in, a verdict out. The objective is in nats (an NLL, or an 
 prior), `theta` is flat and unconstrained, and distances are told in standard errors.
 """
 
+from workbench.optimum import bounded as bounded  # how a box is searched and judged
 from workbench.optimum.best import Optimum, find
+from workbench.optimum.box import Box
 from workbench.optimum.held import Held
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, jittered, point
-from workbench.optimum.search import HANDOVER, QUADRATIC, Start, finished
+from workbench.optimum.search import HANDOVER, QUADRATIC, Start, finished, loose
 from workbench.optimum.verdict import Status, Verdict
 
 __all__ = [
     "HANDOVER",
     "QUADRATIC",
     "STEP_TOLERANCE",
+    "Box",
     "Held",
     "Objective",
     "Optimum",
@@ -24,5 +27,6 @@ __all__ = [
     "find",
     "finished",
     "jittered",
+    "loose",
     "point",
 ]

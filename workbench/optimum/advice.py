@@ -92,6 +92,23 @@ def at_an_edge(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     )
 
 
+def at_bounds(stopped: Sequence[tuple[str, float, float]], what: str) -> str:
+    """`stopped` are the user's labels, with the bound and the slope there in nats per unit."""
+    said = ", ".join(
+        f"{label} = {bound:g} (by {slope:.2g} nats per unit)"
+        for label, bound, slope in stopped[:NAMED]
+    )
+    fixed = ", ".join(f"'{label}': {bound!r}" for label, bound, _ in stopped)
+    fixed = f"{{{fixed}}}" if len(stopped) <= NAMED else "fit.at_bounds"
+    more = " ..." if len(stopped) > NAMED else ""
+    them, bounds = ("it", "bound") if len(stopped) == 1 else ("them", "bounds")
+    return (
+        f"The {what} still grows towards the {bounds} {said}{more}: the estimate stands at an "
+        "edge, and has no standard error from the information. For errors of the others given "
+        f"{them}, hold {them} with fixed={fixed}, or widen the {bounds}."
+    )
+
+
 def at_a_limit(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     return (
         f"The {what} grows towards a limit along {_spelled(direction, labels)}: the maximum "

@@ -8,7 +8,7 @@ import numpy as np
 from workbench.optimum import advice
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point, units_of
 from workbench.optimum.probes import COUNTS, FARTHEST
-from workbench.optimum.search import Start, finished, search
+from workbench.optimum.search import Start, finished, loose, search
 from workbench.optimum.verdict import Status, Verdict, judge
 
 RESTARTS = 4
@@ -114,7 +114,7 @@ def _beside_others(
             continue
         there = finished(objective, other, rows)
         apart, worse = _apart(here, there), there.value - here.value
-        if apart < 1 or worse > NEAR or not there.newton_step[1] < STEP_TOLERANCE:
+        if apart < 1 or worse > NEAR or not loose(objective, there).newton_step[1] < STEP_TOLERANCE:
             continue
         if worse < SAME and objective.alike(here.theta, there.theta):
             mirrors += 1

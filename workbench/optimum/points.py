@@ -60,6 +60,11 @@ class Point:
         known = (self.value, self.gradient, self.information)
         return all(bool(np.isfinite(one).all()) for one in known)
 
+    def among(self, free: np.ndarray) -> "Point":
+        """The point as a function of the coordinates alone where `free` (k,) is true."""
+        block = self.information[np.ix_(free, free)]
+        return Point(self.theta[free], self.value, self.gradient[free], block)
+
     @cached_property
     def scale(self) -> np.ndarray:
         """One standard error of each parameter, the others held; 1 where there is no curvature.
@@ -88,6 +93,8 @@ class Point:
     @cached_property
     def definite_step(self) -> np.ndarray | None:
         """The Newton step; None unless the information is well positive definite."""
+        if not len(self.theta):
+            return self.theta
         factor, failed = lapack.dpotrf(self.scaled)
         if failed or lapack.dpocon(factor, np.abs(self.scaled).sum(axis=0).max())[0] < SOUND:
             return None

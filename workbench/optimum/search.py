@@ -1,6 +1,7 @@
 """Searches: downhill from a start until little is left to go, then to the last digits."""
 
 from dataclasses import dataclass
+from functools import singledispatch
 
 import numpy as np
 from scipy.optimize import brentq
@@ -35,6 +36,13 @@ class Start:
         return self.end.value
 
 
+@singledispatch
+def loose(objective: Objective, here: Point) -> Point:
+    """The point as a function of the coordinates that can move there: of all, but in a box."""
+    return here
+
+
+@singledispatch
 def search(
     objective: Objective, name: str, begin: Point, rows: float, handover: float = HANDOVER
 ) -> Start:
@@ -55,22 +63,20 @@ def search(
         if here.newton_step[1] < handover or radius < np.finfo(float).eps:
             break
         scale = np.minimum(scale, here.scale)
-        move = _within(here, scale, radius)
+        move = in_ball(here, scale, radius)
         move /= max(1.0, float(np.max(np.abs(scale * move) / objective.longest)))
         curved = scale * (here.information @ (scale * move))
         predicted = -move @ (scale * here.gradient + 0.5 * curved)
         trial = point(objective, here.theta + scale * move)
         gain = (here.value - trial.value) / predicted if trial.finite and predicted > 0 else -1.0
-        if gain < 0.25:
-            radius = 0.25 * length(move)
-        elif gain > 0.75:
-            radius = max(radius, 2.0 * length(move))
+        radius = resized(radius, gain, length(move))
         if gain > ENOUGH:
             here = trial
             values.append(here.value)
     return Start(name, begin, here, tuple(values))
 
 
+@singledispatch
 def finished(objective: Objective, best: Start, rows: float) -> Point:
     """The end of the best search to the last digits, by Newton steps of quadratic convergence.
 
@@ -98,7 +104,14 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
     return here
 
 
-def _within(here: Point, scale: np.ndarray, radius: float) -> np.ndarray:
+def resized(radius: float, gain: float, moved: float) -> float:
+    """The radius after a move of that length, of whose predicted gain a share was had."""
+    if gain < 0.25:
+        return 0.25 * moved
+    return max(radius, 2.0 * moved) if gain > 0.75 else radius
+
+
+def in_ball(here: Point, scale: np.ndarray, radius: float) -> np.ndarray:
     """The minimum of the quadratic model within a ball, in units of `scale`.
 
     The curvatures are shifted by the least amount that makes them positive and keeps the move

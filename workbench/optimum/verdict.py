@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import singledispatch
 
 import numpy as np
 
@@ -69,6 +70,7 @@ class Verdict:
         return 0.5 * self.step**2
 
 
+@singledispatch
 def judge(
     objective: Objective, here: Point, units: np.ndarray, labels: Sequence[str]
 ) -> tuple[Verdict, np.ndarray | None]:

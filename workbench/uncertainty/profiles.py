@@ -13,10 +13,11 @@ from functools import cached_property
 import numpy as np
 from scipy.stats import chi2
 
+from workbench.optimum.box import Box
 from workbench.optimum.held import Held
 from workbench.optimum.points import ROUNDING, Objective, Point, point
 from workbench.optimum.probes import COUNTS
-from workbench.optimum.search import QUADRATIC, search
+from workbench.optimum.search import QUADRATIC, finished, loose, search
 from workbench.uncertainty.covariance import inverse
 
 # In the root of the deviance, which is nearly in standard errors. The last interpolation costs no
@@ -50,8 +51,9 @@ class Limit(StrEnum):
 class Side:
     """One side of a profile.
 
-    `limit` is infinite on an open side: the likelihood never falls by so much. NaN if the search
-    over the other coordinates failed, or if it came across a `better` theta (else None).
+    `limit` on an open side, where the likelihood never falls by so much, is infinite, or the bound
+    within which it does not. NaN if the search over the other coordinates failed, or if it came
+    across a `better` theta (else None).
     """
 
     status: Limit
@@ -132,10 +134,25 @@ class _Ray:
     direction: np.ndarray
     free: np.ndarray
 
-    def inner(self, here: Point) -> Point:
-        """The point as a function of the free coordinates alone."""
-        block = here.information[np.ix_(self.free, self.free)]
-        return Point(here.theta[self.free], here.value, here.gradient[self.free], block)
+    @cached_property
+    def end(self) -> float:
+        """The distance at which a held coordinate comes to a bound of its own; else infinite."""
+        if not isinstance(self.objective, Box):
+            return np.inf
+        reach = self.objective.reach(self.optimum.theta, self.direction)
+        return float(reach.min())
+
+    def inside(self, theta: np.ndarray) -> np.ndarray:
+        """theta, or what is nearest to it within bounds."""
+        if isinstance(self.objective, Box):
+            return self.objective.onto(theta)
+        return theta
+
+    def moving(self, here: Point) -> np.ndarray:
+        """The free coordinates but for those that a bound stops here, (k,)."""
+        if not isinstance(self.objective, Box):
+            return self.free
+        return np.asarray(self.free & ~self.objective.pressed(here))
 
 
 @dataclass(frozen=True)
@@ -208,7 +225,10 @@ def _side(ray: _Ray, coordinate: int, walk: _Walk) -> Side:
     met = sorted(walk.met, key=lambda one: one.distance)
     visited = np.array([(begin + one.distance * unit, one.rise) for one in met])
     better = walk.met[-1].theta if walk.status is Limit.BETTER else None
-    return Side(walk.status, float(begin + walk.distance * unit), better, visited)
+    limit = begin + walk.distance * unit
+    if isinstance(ray.objective, Box) and walk.status is Limit.OPEN:
+        limit = (ray.objective.upper if unit > 0 else ray.objective.lower)[coordinate]
+    return Side(walk.status, float(limit), better, visited)
 
 
 def _followed(ray: _Ray, target: float) -> _Walk:
@@ -220,8 +240,10 @@ def _followed(ray: _Ray, target: float) -> _Walk:
     inside = _met(ray, 0.0, ray.optimum)
     beyond, met, reach, flat = None, [inside], target, False
     while len(met) < LONGEST_WALK and reach > SHORTEST:
+        if inside.distance >= ray.end:
+            return _Walk(Limit.OPEN, ray.end, tuple(met))
         step = min(_proposed(met, inside, beyond, target) - inside.distance, reach)
-        step = min(step, _longest(ray, inside))
+        step = min(step, _longest(ray, inside), ray.end - inside.distance)
         found = _profiled(ray, met, inside.distance + step)
         if found is None:
             reach = step / 4
@@ -237,7 +259,7 @@ def _followed(ray: _Ray, target: float) -> _Walk:
         again = flat and found.flat(target)
         inside, flat, reach = found, found.flat(target), max(reach, 2 * step)
         if beyond is None and (again or inside.distance >= FARTHEST):
-            return _Walk(Limit.OPEN, np.inf, tuple(met))
+            return _Walk(Limit.OPEN, ray.end, tuple(met))
     return _Walk(Limit.FAILED, np.nan, tuple(met))
 
 
@@ -285,7 +307,7 @@ def _profiled(ray: _Ray, met: Sequence[_Met], distance: float) -> _Met | None:
     """
     nearest = min(met, key=lambda one: abs(one.distance - distance))
     start = nearest.theta + (distance - nearest.distance) * nearest.motion
-    here = _settled(ray, point(ray.objective, start))
+    here = _settled(ray, point(ray.objective, ray.inside(start)))
     if here is None:
         return None
     found = _met(ray, distance, here)
@@ -303,9 +325,11 @@ def _settled(ray: _Ray, here: Point) -> Point | None:
         return None
     if not ray.free.any():
         return here
+    if isinstance(ray.objective, Box):
+        return _within_bounds(ray, ray.objective, here)
     longest = np.broadcast_to(ray.objective.longest, ray.free.shape)[ray.free]
     for _ in range(NEWTON_STEPS):
-        step, left = ray.inner(here).newton_step
+        step, left = here.among(ray.free).newton_step
         if left < SETTLED:
             return here
         if not np.isfinite(left):
@@ -313,7 +337,7 @@ def _settled(ray: _Ray, here: Point) -> Point | None:
         theta = here.theta.copy()
         theta[ray.free] += step / max(1.0, float(np.max(np.abs(step) / longest)))
         trial = point(ray.objective, theta)
-        if not trial.finite or ray.inner(trial).newton_step[1] > QUADRATIC * left:
+        if not trial.finite or trial.among(ray.free).newton_step[1] > QUADRATIC * left:
             break
         here = trial
     return _searched(ray, here)
@@ -325,11 +349,22 @@ def _searched(ray: _Ray, here: Point) -> Point | None:
     It goes on while another coordinate runs off to infinity, until nothing is left to gain there.
     """
     held = Held(ray.objective, here.theta, ray.free)
-    end = search(held, "profile", ray.inner(here), NEAR, NEARLY).end
+    end = search(held, "profile", here.among(ray.free), NEAR, NEARLY).end
     if not end.newton_step[1] < NEARLY:
         return None
     whole = point(ray.objective, held.whole(end.theta))
     return whole if whole.finite else None
+
+
+def _within_bounds(ray: _Ray, box: Box, here: Point) -> Point | None:
+    """The free coordinates brought to their best within their bounds, to the last digits."""
+    others = box.over(here.theta, ray.free)
+    end = finished(others, search(others, "profile", here.among(ray.free), NEAR), NEAR)
+    if not loose(others, end).newton_step[1] < NEARLY:
+        return None
+    theta = here.theta.copy()
+    theta[ray.free] = end.theta
+    return point(box, theta)
 
 
 def _met(ray: _Ray, distance: float, here: Point) -> _Met:
@@ -338,11 +373,13 @@ def _met(ray: _Ray, distance: float, here: Point) -> _Met:
     That gain is Newton's; along the motion of the others' best the derivatives are the profile's.
     """
     motion, last = ray.direction.copy(), np.zeros_like(here.theta)
-    if ray.free.any():
-        inner = ray.inner(here)
-        pulls = np.column_stack([inner.gradient, (here.information @ ray.direction)[ray.free]])
+    moving = ray.moving(here)
+    if moving.any():
+        inner = here.among(moving)
+        pulls = np.column_stack([inner.gradient, (here.information @ ray.direction)[moving]])
         moves = np.linalg.lstsq(inner.scaled, -inner.scale[:, None] * pulls, rcond=ROUNDING)[0]
-        last[ray.free], motion[ray.free] = (inner.scale[:, None] * moves).T
+        last[moving], motion[moving] = (inner.scale[:, None] * moves).T
     rise = here.value + 0.5 * float(here.gradient @ last) - ray.optimum.value
     slope, curvature = here.gradient @ motion, motion @ here.information @ motion
-    return _Met(distance, here.theta + last, rise, float(slope), float(curvature), motion)
+    theta = ray.inside(here.theta + last)
+    return _Met(distance, theta, rise, float(slope), float(curvature), motion)
