@@ -1,6 +1,7 @@
 """Profile-likelihood limits meet closed forms and brute force, and say so where there are none."""
 
 import numpy as np
+import pymc as pm
 import pytest
 from scipy import optimize, special, stats
 
@@ -9,6 +10,7 @@ from models import counts
 from tests import declarations
 from tests.declarations import dataset
 from tests.test_optimum import ROSENBROCK, Function
+from workbench.estimate import BetterOptimumError
 from workbench.estimate.objective import Loss
 from workbench.optimum import find, point
 from workbench.uncertainty.profiles import Limit, contour, profile
@@ -501,3 +503,28 @@ def test_misuse_is_refused():
         contour(objective, here, 0, 0, LEVEL)
     with pytest.raises(np.linalg.LinAlgError):
         profile(objective, point(objective, np.zeros(1)), 0, LEVEL)
+
+
+def test_a_fit_is_restarted_where_its_profile_finds_a_better_optimum():
+    """Two clumps under a Cauchy density: the start lies at the smaller."""
+    clump = 0.3 * stats.norm.ppf((np.arange(6) + 0.5) / 6)
+    y = np.concatenate([-2.0 + clump[:5], 2.0 + clump])
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0.0, 10.0, initval=-1.6)
+        pm.Cauchy("outcome", mu, 1.0, observed=pm.Data("y", y))
+    fit = wb.maximum_likelihood(wb.bind(model))
+    assert fit.params["mu"] < 0
+    with pytest.raises(BetterOptimumError, match=r"better by .* nats") as caught:
+        fit.profile()
+
+    best = optimize.minimize_scalar(
+        lambda centre: -stats.cauchy.logpdf(y, centre).sum(), bounds=(0.0, 4.0), method="bounded",
+        options={"xatol": 1e-10},
+    )  # fmt: skip
+    again = caught.value.fit
+    assert again.params["mu"] == pytest.approx(best.x, abs=1e-6 * again.bse["mu"])
+    assert again.llf == pytest.approx(-best.fun, rel=1e-12)
+    assert [start.name for start in again.optimum.starts][-1] == "the profile"
+    assert again.status == "a minimum"
+    limits = again.profile().loc["mu"]
+    assert limits["lower"] < best.x < limits["upper"]

@@ -1,4 +1,4 @@
-"""What the README shows is run."""
+"""What the README and the guides show is run."""
 
 import re
 import shlex
@@ -11,10 +11,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = sorted((ROOT / "docs").glob("*.md"))
 
 
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", TEXT, flags=re.DOTALL)
+def blocks(language, text=TEXT):
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
 
 
 def commands():
@@ -49,6 +50,14 @@ def test_the_python_examples_run(checkout):
         assert words in done.stdout
 
 
+@pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
+def test_the_guides_examples_run(guide, tmp_path):
+    example = "\n".join(blocks("python", guide.read_text(encoding="utf-8")))
+    done = run([sys.executable, "-W", "error", "-c", example], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a minimum" in done.stdout
+
+
 @pytest.mark.slow
 def test_every_command_runs(checkout):
     # The wrapper has its own tests; here it stands for the package it starts.
@@ -60,6 +69,7 @@ def test_every_command_runs(checkout):
 
 
 def test_every_link_leads_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", TEXT):
-        if "://" not in target:
-            assert (ROOT / target).exists(), target
+    for page in (ROOT / "README.md", *GUIDES):
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text(encoding="utf-8")):
+            if "://" not in target:
+                assert (page.parent / target).exists(), target

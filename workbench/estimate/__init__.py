@@ -4,12 +4,14 @@ from workbench.estimate.bootstrap import Bootstrap
 from workbench.estimate.consistency import ConsistencyTest
 from workbench.estimate.fitting import maximum_a_posteriori, maximum_likelihood
 from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
+from workbench.estimate.intervals import BetterOptimumError
 from workbench.estimate.laplace import Laplace
 from workbench.estimate.likelihood_ratio import SimulatedTest
 from workbench.estimate.pull import prior_pull
 from workbench.estimate.result import Estimate
 
 __all__ = [
+    "BetterOptimumError",
     "Bootstrap",
     "ConsistencyTest",
     "Estimate",

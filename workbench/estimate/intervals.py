@@ -1,5 +1,6 @@
 """Confidence limits of an estimate on the natural scale, by kind."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,11 +8,20 @@ import pandas as pd
 
 from workbench import uncertainty
 from workbench.errors import ModelError, nearest
-from workbench.estimate.objective import own_coordinates
-from workbench.optimum import Objective, Point, point
+from workbench.estimate.objective import own_coordinates, released
+from workbench.optimum import Objective, Point, find, point
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
+
+
+class BetterOptimumError(ModelError):
+    """A profile came across a better point; `fit` is the estimate that was found from there."""
+
+    def __init__(self, message: str, fit: "Estimate") -> None:
+        super().__init__(message)
+        self.fit = fit
+
 
 NOT_ALONE = "no coordinate of its own, or held"
 
@@ -61,7 +71,7 @@ def profile(fit: "Estimate", level: float) -> pd.DataFrame:
     for place, coordinate in _own_places(fit):
         sides = uncertainty.profile(loss, here, coordinates[coordinate], level)
         if sides.better is not None:
-            raise ModelError(_better(fit, fit.problem.labels[place], sides.better))
+            raise _better(fit, fit.problem.labels[place], sides.better)
         ends = np.array([sides.lower, sides.upper])
         label = fit.problem.labels[place]
         said = [str(sides.below.status), str(sides.above.status)]
@@ -137,14 +147,19 @@ def _free_minimum(fit: "Estimate") -> tuple[Objective, Point, dict[int, int]]:
     return fit.within, point(fit.within, fit.theta[fit.moves]), places
 
 
-def _better(fit: "Estimate", label: str, theta: np.ndarray) -> str:
-    """The profile restarts the fit, and says from where."""
-    natural = fit.problem.natural(fit.loss.whole(theta))
-    start = dict(zip(fit.problem.labels, natural.tolist(), strict=True))
-    nats = fit.optimum.value - fit.loss.values(theta[None])[0]
-    return (
-        f"the profile of {label} came across a point better by {nats:.3g} nats, so the estimate is "
-        f"not the maximum; fit again from there, with start={start}"
+def _better(fit: "Estimate", label: str, theta: np.ndarray) -> BetterOptimumError:
+    """The error that hands over the fit, searched for again from the better point."""
+    objective, held = fit.within, fit.loss
+    labels = [name for name, moves in zip(fit.problem.theta_labels, fit.moves, strict=True)
+              if moves]  # fmt: skip
+    found = find(objective, {"the profile": point(objective, theta)}, labels, fit.nobs)
+    whole = released(found, held)
+    again = replace(fit, optimum=replace(whole, starts=(*fit.optimum.starts, *whole.starts)))
+    return BetterOptimumError(
+        f"the profile of {label} came across a point better than the estimate; the fit was "
+        f"restarted there, and is better by {fit.optimum.value - found.value:.3g} nats "
+        f"({again.status}): it is this error's `fit`",
+        again,
     )
 
 

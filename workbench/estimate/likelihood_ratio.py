@@ -110,7 +110,11 @@ def _settled(optimum: Optimum) -> bool:
 
 
 def pair(restricted: "Estimate", free: "Estimate") -> str:
-    return f"{restricted.problem.name} within {free.problem.name}"
+    """The two by name, and by what is held where the name is the same."""
+    return " within ".join(
+        f"{fit.problem.name} with {', '.join(fit.held)} held" if fit.held else fit.problem.name
+        for fit in (restricted, free)
+    )
 
 
 def nested_gain(restricted: "Estimate", free: "Estimate", slack: float) -> float:

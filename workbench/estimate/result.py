@@ -178,7 +178,7 @@ class Estimate:
         posterior density that is profiled.
 
         Raises ModelError for rows in groups, which are not independent, and where a better
-        optimum was come across, with the start from which to fit again.
+        optimum was come across: the error is a `BetterOptimumError`, whose `fit` was restarted there.
         """
         return profile(self, level)
 
