@@ -177,8 +177,8 @@ class Estimate:
         without a coordinate of its own (a simplex, an order) has none. For a MAP it is the
         posterior density that is profiled.
 
-        Raises ModelError for rows in groups, which are not independent, and where a better
-        optimum was come across: the error is a `BetterOptimumError`, whose `fit` was restarted there.
+        Raises ModelError for rows in groups, which are not independent, and BetterOptimumError
+        where a better optimum was come across: its `fit` was restarted there.
         """
         return profile(self, level)
 
