@@ -10,6 +10,7 @@ import numpy as np
 from pytensor.graph.basic import Variable
 from pytensor.link.jax.dispatch import jax_funcify
 
+from workbench.problem.forward import ORDERS, with_forward
 from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
 
@@ -45,6 +46,8 @@ class Engine:
         function, finish = self._ways[name]()
         jitted = jax.jit(function)
         jax.eval_shape(jitted, *example)
+        if name in ORDERS:
+            jitted = with_forward(jitted, self._objective, ORDERS[name], UNSUPPORTED)
         return lambda *arguments: finish(jitted(*arguments))
 
     @property
