@@ -74,6 +74,9 @@ def _judged(
         best = replace(best, end=end, values=(*best.values, end.value))
         verdict, better = judge(objective, end, units, labels)
         beyond = point(objective, better) if better is not None else end
+        if verdict.status is Status.IRREGULAR and beyond.finite:
+            best = replace(best, end=beyond, values=(*best.values, beyond.value))
+            break
         if better is None or not beyond.finite or not left:
             break
         again = search(objective, best.name, beyond, rows)

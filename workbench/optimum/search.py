@@ -16,7 +16,8 @@ FIRST_RADIUS = 1.0  # standard errors that one row would leave
 ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
 POLISH_STEPS = 20
 PATIENCE = 5  # slow steps: a skewed minimum needs a few before the quick ones
-ARRIVED = 1e-2 * STEP_TOLERANCE  # where another step would change nothing
+# Where another step would change nothing, not even a mean's thirteenth digit.
+ARRIVED = 1e-4 * STEP_TOLERANCE
 
 
 @dataclass(frozen=True)
