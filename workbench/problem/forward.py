@@ -7,12 +7,12 @@ differentiation drops the side not taken, but costs a pass for each parameter, a
 second derivatives.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 Function = Callable[..., Any]
 
@@ -49,24 +49,23 @@ ORDERS = {"value_and_gradient": first_order, "derivatives": second_order}
 
 def with_forward(
     reverse: Function,
-    objective: Function,
-    order: Function,
+    forward: Function,
+    finish: Function,
     unsupported: tuple[type[Exception], ...],
 ) -> Function:
-    """`reverse`, and where its value is finite and a derivative is not, `order` of `objective`.
+    """`reverse`, or `forward` where its value is finite and a derivative is not; both finished.
 
     An objective that has no forward derivative (`unsupported` is raised) keeps those it has.
     """
-    forward = jax.jit(order(objective))
 
     def derivatives(theta: Any, *others: Any) -> Any:
-        found = reverse(theta, *others)
-        value, *slopes = (np.asarray(one) for one in found)
-        known = all(np.isfinite(slope).all() for slope in slopes)
-        if known or not np.isfinite(value) or len(theta) > MOST_PARAMETERS:
+        found = finish(reverse(theta, *others))
+        value, *slopes = found
+        known = all(math.isfinite(slope.sum()) for slope in slopes)
+        if known or not math.isfinite(value) or len(theta) > MOST_PARAMETERS:
             return found
         try:
-            return forward(theta, *others)
+            return finish(forward(theta, *others))
         except unsupported:
             return found
 

@@ -46,9 +46,10 @@ class Engine:
         function, finish = self._ways[name]()
         jitted = jax.jit(function)
         jax.eval_shape(jitted, *example)
-        if name in ORDERS:
-            jitted = with_forward(jitted, self._objective, ORDERS[name], UNSUPPORTED)
-        return lambda *arguments: finish(jitted(*arguments))
+        if name not in ORDERS:
+            return lambda *arguments: finish(jitted(*arguments))
+        forward = jax.jit(ORDERS[name](self._objective))
+        return with_forward(jitted, forward, finish, UNSUPPORTED)
 
     @property
     def _ways(self) -> dict[str, Callable[[], tuple[Function, Function]]]:
