@@ -70,12 +70,12 @@ def test_linear_regressions_are_the_certified_ones(case):
     assert fit.status == "a minimum"
     assert digits(fit.params[beta], refined["params"]) >= asked
     assert fit.params["sigma"] == pytest.approx(refined["sigma_mle"], rel=1e-10)
-    # The scaled designs have condition numbers of 1e3 to 1e5, and errors the inverse's square.
-    assert digits(fit.bse[beta], refined["bse_mle"]) >= 7
+    # Errors take the square of the scaled designs' condition numbers, up to 2e9 for Longley.
+    assert digits(fit.bse[beta], refined["bse_mle"]) >= 6
     assert fit.bse["sigma"] == pytest.approx(refined["bse_sigma"], rel=1e-9)
     n = fit.nobs  # NIST divides by the rows left over, and does not count sigma
     certified = fit.standard_errors("expected")[beta] * np.sqrt(n / (n - len(beta)))
-    assert digits(certified, PUBLISHED[case]["reference"]["bse"]) >= 7
+    assert digits(certified, PUBLISHED[case]["reference"]["bse"]) >= 6
     assert fit.llf == pytest.approx(refined["llf_normal_mle"], abs=1e-10)
 
 

@@ -74,10 +74,11 @@ def _judged(
         best = replace(best, end=end, values=(*best.values, end.value))
         verdict, better = judge(objective, end, units, labels)
         beyond = point(objective, better) if better is not None else end
-        if verdict.status is Status.IRREGULAR and beyond.finite:
-            best = replace(best, end=beyond, values=(*best.values, beyond.value))
+        at_limit = verdict.status is Status.IRREGULAR  # where there is nothing to search
+        if better is None or not beyond.finite or not (left or at_limit):
             break
-        if better is None or not beyond.finite or not left:
+        if at_limit:
+            best = replace(best, end=beyond, values=(*best.values, beyond.value))
             break
         again = search(objective, best.name, beyond, rows)
         best = replace(again, begin=best.begin, values=(*best.values, *again.values))
