@@ -7,10 +7,10 @@ import numpy as np
 
 from workbench.errors import ModelError, nearest
 from workbench.optimum import Held, Optimum, Point
+from workbench.optimum.probes import MINOR
 from workbench.problem import Problem
 
 PRIOR = {"likelihood": 0.0, "joint": 1.0}  # how much of the log prior each objective takes in
-MINOR = 0.05  # share of a direction that is the company of the others, as the advice spells it
 FAR = (300.0, 600.0)  # on a logarithm or a logit, where its exponential is zero or beyond use
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from workbench.optimum import advice
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point, units_of
-from workbench.optimum.probes import COUNTS, FARTHEST
+from workbench.optimum.probes import COUNTS
 from workbench.optimum.search import Start, finished, loose, search
 from workbench.optimum.verdict import Status, Verdict, judge
 
@@ -72,12 +72,13 @@ def _judged(
     for left in reversed(range(RESTARTS)):
         end = finished(objective, best, rows)
         best = replace(best, end=end, values=(*best.values, end.value))
-        # A way that the search has gone is none to absurd parameters.
-        gone = np.abs(end.theta - best.begin.theta) / FARTHEST
-        within = np.minimum(np.maximum(units, gone), objective.longest)
-        verdict, better = judge(objective, end, within, labels)
+        verdict, better = judge(objective, end, units, labels)
         beyond = point(objective, better) if better is not None else end
-        if better is None or not beyond.finite or not left:
+        at_limit = verdict.status is Status.IRREGULAR  # where there is nothing to search
+        if better is None or not beyond.finite or not (left or at_limit):
+            break
+        if at_limit:
+            best = replace(best, end=beyond, values=(*best.values, beyond.value))
             break
         again = search(objective, best.name, beyond, rows)
         best = replace(again, begin=best.begin, values=(*best.values, *again.values))

@@ -10,6 +10,8 @@ from scipy.linalg import blas, lapack
 
 # Standard errors left to go at a minimum: a millionth is far below anything a table shows.
 STEP_TOLERANCE = 1e-6
+# What rounding of the gradient may leave of a step: on extreme counts its terms cancel.
+MOST_ROUNDING = 1e-3  # standard errors
 # Eigenvalues of a correlation-scaled information below this share of the largest are rounding.
 ROUNDING = 1e-12
 # Reciprocal condition numbers above this leave no eigenvalue near rounding.

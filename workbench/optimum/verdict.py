@@ -8,11 +8,16 @@ from functools import singledispatch
 import numpy as np
 
 from workbench.optimum import advice
-from workbench.optimum.points import ROUNDING, STEP_TOLERANCE, Objective, Point, point
-from workbench.optimum.probes import Probe, edge, probes, unbounded
+from workbench.optimum.points import (
+    MOST_ROUNDING,
+    ROUNDING,
+    STEP_TOLERANCE,
+    Objective,
+    Point,
+    point,
+)
+from workbench.optimum.probes import Probe, edge, limit, probes, unbounded
 
-# What rounding of the gradient may leave of it: on extreme counts its terms cancel.
-MOST_ROUNDING = 1e-3  # standard errors
 BENT = 1e-6  # a negative eigenvalue beyond this share is no rounding
 
 
@@ -79,7 +84,7 @@ def judge(
     Along each eigenvector of the information the objective is evaluated one standard error to
     either side. A minimum rises on both; a flat ridge on neither; a parameter on its way to
     infinity on one. So collinearity, separation and a dispersion without bound are told alike,
-    whatever the units of the columns.
+    whatever the units of the columns. On the way to a limit, better is where nothing is left of it.
     """
     if not here.finite:
         unknown = np.full(len(here.theta), np.nan)
@@ -101,7 +106,8 @@ def judge(
     status, direction, better = min([*told, sure], key=lambda one: WORST[one[0]])
     if status is Status.RUNNING_AWAY and objective.ends(here.theta, units * direction):
         words = advice.at_a_limit(direction, labels, objective.name)
-        return Verdict(Status.IRREGULAR, words, step, eigenvalues), None
+        ahead = limit(objective, here, units * direction)
+        return Verdict(Status.IRREGULAR, words, step, eigenvalues), ahead
     words = ADVICE[status](direction, labels, objective.name) if status in ADVICE else ""
     return _measured(objective, here, labels, status, words), better
 

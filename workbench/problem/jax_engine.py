@@ -12,6 +12,7 @@ from pytensor.graph.basic import Variable
 from pytensor.link.jax.dispatch import jax_funcify
 
 from workbench.problem.deterministics import ENGINE_NAME
+from workbench.problem.forward import first_order, second_order, with_forward
 from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
 from workbench.problem.predictors import split
@@ -52,7 +53,14 @@ class Engine:
             function, finish = self._ways(example)[name]()
         jitted = jax.jit(function)
         jax.eval_shape(jitted, *example)
-        return lambda *arguments: finish(jitted(*arguments))
+        call = _finished(jitted, finish)
+        if name == "value_and_gradient":
+            alone = jax.jit(first_order(self._objective))
+            return with_forward(call, _finished(alone, _pair), UNSUPPORTED)
+        if name == "derivatives":
+            alone = jax.jit(second_order(self._likelihood))
+            return with_forward(call, _finished(alone, _triple), UNSUPPORTED)
+        return call
 
     def _ways(self, example: tuple[Any, ...]) -> dict[str, Callable[[], tuple[Function, Function]]]:
         """What to trace, and what to make of its output, by name."""
@@ -134,6 +142,9 @@ class Engine:
     def _objective(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
         """NLL less `prior` log priors; infinite outside the priors' support."""
         return self._nll(theta, weights, *arrays) + self._penalty(theta, prior, *arrays)
+
+    def _likelihood(self, theta: Any, weights: Any, *arrays: Any) -> Any:
+        return self._objective(theta, 0.0, weights, *arrays)
 
     def _hessian_product(self, theta: Any, direction: Any, *others: Any) -> Any:
         return jax.jvp(lambda t: jax.grad(self._objective)(t, *others), (theta,), (direction,))[1]
@@ -220,6 +231,10 @@ def _funcified(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Funct
 def _translated(graph: FunctionGraph) -> Function:
     with jax.ensure_compile_time_eval():  # its constants outlive the trace that asks for it
         return jax_funcify(graph)
+
+
+def _finished(function: Function, finish: Function) -> Function:
+    return lambda *arguments: finish(function(*arguments))
 
 
 def _leaves(out: Any) -> list[np.ndarray]:

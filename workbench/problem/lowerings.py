@@ -8,12 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytensor.tensor as pt
-from pymc.logprob.utils import local_check_parameter_to_ninf_switch
+from pymc.logprob.utils import CheckParameterValue
 from pytensor.compile import mode
 from pytensor.graph import FunctionGraph
 from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.link.jax.dispatch import jax_funcify
+from pytensor.raise_op import Assert
 from pytensor.scalar.basic import ScalarOp, Sub
 from pytensor.scalar.math import BetaInc, Erfcx, GammaLn, Sigmoid, Softplus
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
@@ -28,9 +29,17 @@ def made_safe(outputs: Sequence[Variable]) -> list[Variable]:
     sigmoid keeps its digits where the sigmoid is near one.
     """
     graph = FunctionGraph(outputs=list(outputs), clone=False)
-    in2out(local_check_parameter_to_ninf_switch).rewrite(graph)
+    in2out(check_by_switch).rewrite(graph)
     in2out(one_less_sigmoid).rewrite(graph)
     return list(graph.outputs)
+
+
+@node_rewriter([CheckParameterValue])
+def check_by_switch(graph: FunctionGraph, node: Apply) -> list[Variable]:
+    """-inf unless every condition holds; PyMC's own rewrite leaves out those on given bounds."""
+    value, *conditions = node.inputs
+    holds = pt.all(pt.stack(conditions))
+    return [pt.switch(holds, value, -np.inf).astype(node.outputs[0].dtype)]
 
 
 @node_rewriter([Elemwise])
@@ -60,6 +69,7 @@ def for_jax(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function
         in2out(betainc_of_one).rewrite(graph)
         mode.JAX.optimizer.rewrite(graph)
     in2out(with_derivatives).rewrite(graph)
+    in2out(length_as_it_is).rewrite(graph)
     return graph
 
 
@@ -76,6 +86,15 @@ def betainc_of_one(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
     if _constant(b) != 1:
         return None
     return [pt.exp(a * pt.log(x)).astype(node.outputs[0].dtype)]
+
+
+@node_rewriter([Assert])
+def length_as_it_is(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
+    """A length without the check that it equals another, which JAX would drop with a warning.
+
+    Lengths are known when JAX traces, and arrays that do not agree are refused there.
+    """
+    return [node.inputs[0]] if node.outputs[0].dtype.startswith("int") else None
 
 
 class DifferentiableErfcx(Erfcx):  # type: ignore[misc]

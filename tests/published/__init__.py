@@ -1,0 +1,1 @@
+"""Published cases: their records, and how each is declared in PyMC."""
