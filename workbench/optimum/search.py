@@ -19,7 +19,7 @@ FIRST_RADIUS = 1.0  # standard errors that one row would leave
 ENOUGH = 1e-4  # of the predicted gain, for a step to be taken
 POLISH_STEPS = 20
 PATIENCE = 5  # slow steps: a skewed minimum needs a few before the quick ones
-UNTOLD = 1e-6  # nats: where rows cancel, a rise by so little may be rounding
+UNTOLD = 1e-6  # nats: a step that gains less may seem to rise by as much, where rows cancel
 # Where another step would change nothing, not even a mean's thirteenth digit.
 ARRIVED = 1e-4 * STEP_TOLERANCE
 
@@ -91,7 +91,8 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
         step, left = here.newton_step
         if left < ARRIVED:
             break
-        slack = max(np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0), min(left**2, UNTOLD))
+        rounding = np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0)
+        slack = UNTOLD if left**2 < UNTOLD else rounding
         trial = point(objective, here.theta + step) if np.isfinite(left) else here
         lower = trial.finite and trial.value <= here.value + slack
         if lower and trial.newton_step[1] < QUADRATIC * left:
