@@ -13,6 +13,7 @@ import workbench as wb
 from models import counts
 from tests.test_estimate import polished
 from workbench import information
+from workbench.estimate.covariances import score_products
 
 FOLDER = Path(__file__).parent.parent / "reports" / "doctor-visits"
 TERMS = ["lncoins", "idp", "lpi", "fmde", "physlm", "disea", "hlthg", "hlthf", "hlthp"]
@@ -69,7 +70,7 @@ def test_rows_of_one_person_hang_together(fits):
     assert information.mean(evaluation.pointwise).se == pytest.approx(0.0090, abs=5e-5)
     assert fits["poisson"].effective_parameters == pytest.approx(182, abs=0.5)
     fit = fits["poisson"]
-    by_row = np.trace(np.linalg.solve(fit.optimum.information, fit._products(None)))
+    by_row = np.trace(np.linalg.solve(fit.optimum.information, score_products(fit, None)))
     assert by_row == pytest.approx(72, abs=0.5)
 
 

@@ -1,6 +1,6 @@
 """A point estimate as users meet it: labelled, on the natural scale, with its uncertainty."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from workbench import fisher, uncertainty
 from workbench.errors import ModelError
-from workbench.estimate import hypotheses, prediction, score_test
+from workbench.estimate import covariances, hypotheses, prediction, score_test
 from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
 from workbench.estimate.bounds import Bounds, standing
 from workbench.estimate.consistency import ConsistencyTest, consistency_test
@@ -19,23 +18,9 @@ from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import contour, limits, profile
 from workbench.estimate.laplace import DRAWS, Laplace, laplace
 from workbench.estimate.objective import PRIOR, Loss
+from workbench.estimate.summary import summary
 from workbench.optimum import Held, Objective, Optimum
 from workbench.problem import Problem
-
-COVARIANCES = {
-    "observed": "inverse of the observed information",
-    "expected": "inverse of the expected (Fisher) information",
-    "opg": "inverse of the outer product of the scores",
-    "sandwich": "sandwich of the observed information and the scores, by row",
-    "cluster": "sandwich with scores added up by group, times G / (G - 1)",
-}
-# Small-sample factors of a covariance: of rows n, free parameters k and groups G.
-FACTORS: dict[str, Callable[[float, int, float], float]] = {
-    "none": lambda n, k, G: 1.0,
-    "rows": lambda n, k, G: n / (n - k),
-    "groups": lambda n, k, G: G / (G - 1) if G > 1 else float("nan"),
-    "groups and rows": lambda n, k, G: G / (G - 1) * (n - 1) / (n - k) if G > 1 else float("nan"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,10 +111,10 @@ class Estimate:
         """Covariance on the natural scale.
 
         kind
-            One of `COVARIANCES`: "observed", "expected", "opg", "sandwich", "cluster". By default
+            One of "observed", "expected", "opg", "sandwich", "cluster". By default
             "cluster" where a group is declared, else "observed".
         factor
-            What multiplies it, one of `FACTORS`: "none", "rows" (n / (n - k)), "groups"
+            What multiplies it: "none", "rows" (n / (n - k)), "groups"
             (G / (G - 1)), "groups and rows" (G / (G - 1) x (n - 1) / (n - k)). By default
             "groups" for "cluster", as in Stata's likelihood models, else "none".
 
@@ -138,15 +123,16 @@ class Estimate:
         if not self.optimum.verdict.regular:
             raise ModelError(f"no covariance: {self.status}. {self.optimum.verdict.advice}")
         labels = list(self.problem.labels)
-        return pd.DataFrame(self._covariance(kind, factor), index=labels, columns=labels)
+        kind = kind or self.covariance_kind
+        covariance = covariances.natural_covariance(self, kind, factor)
+        return pd.DataFrame(covariance, index=labels, columns=labels)
 
     def standard_errors(self, kind: str | None = None, *, factor: str | None = None) -> pd.Series:
         """Square roots of the covariance's diagonal; NaN without a regular minimum, or if held."""
-        if not self.optimum.verdict.regular:
+        kind = kind or self.covariance_kind
+        if covariances.has_none(self, kind):
             return self.params * np.nan
-        if (kind or self.covariance_kind) == "cluster" and self._few_groups:
-            return self.params * np.nan
-        errors = np.sqrt(np.diag(self._covariance(kind, factor)))
+        errors = np.sqrt(np.diag(covariances.natural_covariance(self, kind, factor)))
         errors[~self._moved] = np.nan
         return pd.Series(errors, list(self.problem.labels))
 
@@ -281,9 +267,7 @@ class Estimate:
     @cached_property
     def effective_parameters(self) -> float:
         """tr(H^-1 K), the optimism of the training NLL over all rows, in nats; K by group."""
-        if not self.optimum.verdict.regular or self._few_groups:
-            return float("nan")
-        return uncertainty.trace(self._information, self._products(self.problem.rows.groups))
+        return covariances.effective_parameters(self)
 
     def predict(
         self,
@@ -320,7 +304,7 @@ class Estimate:
 
     def summary(self) -> str:
         """The result as text."""
-        return "\n".join([*self._heading(), "", self._table().to_string(float_format="%.5g")])
+        return summary(self)
 
     def laplace(self, draws: int = DRAWS, *, rng: np.random.Generator | None = None) -> Laplace:
         """For a MAP: normal draws around the posterior's mode on the unconstrained scale.
@@ -362,12 +346,6 @@ class Estimate:
             )
 
     @property
-    def _few_groups(self) -> bool:
-        """Whether the groups are too few for as many parameters: their sums span less."""
-        groups = self.problem.rows.groups
-        return groups is not None and len(np.unique(groups)) <= self.k
-
-    @property
     def _moved(self) -> np.ndarray:
         """Which natural values a free coordinate moves."""
         if self.free is None:
@@ -380,118 +358,21 @@ class Estimate:
         return [label for label, moves in zip(self.problem.labels, self._moved, strict=True)
                 if not moves]  # fmt: skip
 
-    @property
-    def _information(self) -> np.ndarray:
-        """Of the free coordinates."""
-        return np.asarray(self.optimum.information[np.ix_(self.moves, self.moves)])
-
     @cached_property
     def expected_information(self) -> np.ndarray:
         """Of theta, what was held included (k, k), nats; for a MAP with its prior's curvature.
 
         Raises ModelError where the outcome's distribution has none that is known.
         """
-        problem, theta = self.problem, self.theta
-        blocks = fisher.information(problem.distribution(theta), problem.rows.count)
-        jacobians = problem.distribution_jacobian(theta)
-        information = fisher.expected_information(blocks, jacobians, problem.rows.weights)
-        if self.objective == "joint":
-            information = information + problem.hessian(theta, 1.0) - problem.hessian(theta)
-        return information
+        return covariances.expected_information(self)
 
-    @cached_property
-    def _scores(self) -> np.ndarray:
-        """By the free coordinates."""
-        return np.asarray(self.problem.scores(self.theta)[:, self.moves])
-
-    def _products(self, groups: np.ndarray | None) -> np.ndarray:
-        return uncertainty.score_products(self._scores, self.problem.rows.weights, groups)
-
-    def _covariance(self, kind: str | None, factor: str | None = None) -> np.ndarray:
-        """Of the natural values; what was held has none."""
-        covariance = self.theta_covariance(kind or self.covariance_kind, factor)
-        return uncertainty.mapped(covariance, self.problem.natural_jacobian(self.theta))
+    def theta_covariance(self, kind: str, factor: str | None = None) -> np.ndarray:
+        """Covariance of theta (k, k), unconstrained; zero for coordinates that were held."""
+        return covariances.theta_covariance(self, kind, factor)
 
     def errors_of(self, jacobian: np.ndarray, kind: str | None = None) -> np.ndarray:
         """Standard errors (m,) of functions of theta, by d function / d theta (m, k).
 
         NaN where `standard_errors` has none; 0 where no free coordinate moves the function.
         """
-        kind = kind or self.covariance_kind
-        if not self.optimum.verdict.regular or (kind == "cluster" and self._few_groups):
-            return np.full(len(jacobian), np.nan)
-        covariance = self.theta_covariance(kind)
-        variances = np.einsum("mj,mj->m", jacobian @ covariance, jacobian)
-        return np.asarray(np.sqrt(np.maximum(variances, 0.0)))  # which rounding takes below 0
-
-    def theta_covariance(self, kind: str, factor: str | None = None) -> np.ndarray:
-        """Covariance of theta (k, k), unconstrained; zero for coordinates that were held."""
-        covariance = np.zeros((len(self.theta), len(self.theta)))
-        covariance[np.ix_(self.moves, self.moves)] = self._free_covariance(kind)
-        return covariance * self._factor(factor or ("groups" if kind == "cluster" else "none"))
-
-    def _factor(self, name: str) -> float:
-        if name not in FACTORS:
-            known = ", ".join(f"'{factor}'" for factor in FACTORS)
-            raise ModelError(f"a small-sample factor is one of {known}, not {name!r}")
-        groups = self.problem.rows.groups
-        if "groups" in name and groups is None:
-            raise ModelError(f"factor={name!r} needs a declared group: wb.read(file, group=...)")
-        count = np.nan if groups is None else len(np.unique(groups))
-        return float(FACTORS[name](self.nobs, self.k, count))
-
-    def _free_covariance(self, kind: str) -> np.ndarray:
-        information = self._information
-        groups = self.problem.rows.groups
-        if kind == "observed":
-            return uncertainty.inverse(information)
-        if kind == "expected":
-            free = self.expected_information[np.ix_(self.moves, self.moves)]
-            return uncertainty.inverse(free)
-        if kind == "opg":
-            return uncertainty.inverse(self._products(None))
-        if kind == "sandwich":
-            return uncertainty.sandwich(information, self._products(None))
-        if kind == "cluster":
-            if groups is None:
-                raise ModelError("kind='cluster' needs a declared group: wb.read(file, group=...)")
-            if self._few_groups:
-                raise ModelError(_too_few(groups, self.k))
-            return uncertainty.sandwich(information, self._products(groups))
-        raise ModelError(f"a covariance is one of {_listed()}, not {kind!r}")
-
-    def _heading(self) -> list[str]:
-        verdict = self.optimum.verdict
-        what = "Maximum likelihood" if self.objective == "likelihood" else "Maximum a posteriori"
-        lines = [
-            f"{what} of {self.problem.name}: {self.status}",
-            f"log-likelihood {self.llf:.6g} nats, n {self.nobs:g}, k {self.k}, "
-            f"standard errors: {COVARIANCES[self.covariance_kind]}",
-        ]
-        if self.free is not None:
-            lines.append(f"held: {', '.join(self.held)}")
-        if self.bounds is not None:
-            lines.append(f"bounds: {self.bounds.said}")
-        if self._few_groups:
-            lines.append(f"no {_too_few(self.problem.rows.groups, self.k)}")
-        if verdict.regular and verdict.bounded:
-            lines.append(f"no better point from {len(self.optimum.starts)} starts; "
-                         f"Newton step left {verdict.step:.1g} standard errors")  # fmt: skip
-        if verdict.advice:
-            lines.append(verdict.advice)
-        return lines
-
-    def _table(self) -> pd.DataFrame:
-        return pd.DataFrame({"estimate": self.params, "se": self.bse}).join(self.conf_int())
-
-
-def _too_few(groups: np.ndarray | None, k: int) -> str:
-    count = 0 if groups is None else len(np.unique(groups))
-    return (
-        f"errors by group: {count} groups cannot tell those of {k} parameters apart; "
-        "kind='observed' takes the rows for independent"
-    )
-
-
-def _listed() -> str:
-    return ", ".join(f"'{kind}'" for kind in COVARIANCES)
+        return covariances.errors_of(self, jacobian, kind or self.covariance_kind)
