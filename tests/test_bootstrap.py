@@ -95,6 +95,14 @@ def test_progress_is_told_every_hundred(poisson):
     assert said == ["bootstrap: 100 of 200 replicates", "bootstrap: 200 of 200 replicates"]
 
 
+def test_progress_is_shown_on_a_terminal_alone(poisson, monkeypatch, capsys):
+    poisson.bootstrap(100, way="one step")
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    poisson.bootstrap(100, way="one step")
+    assert "bootstrap: 100 of 100 replicates" in capsys.readouterr().err
+
+
 def test_what_is_no_bootstrap_is_refused(poisson):
     with pytest.raises(wb.ModelError, match="'refit', 'one step' or 'parametric', not 'wild'"):
         poisson.bootstrap(10, way="wild")

@@ -1,5 +1,6 @@
 """The bootstrap of an estimate: rows, groups or outcomes drawn again, and fitted again."""
 
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -23,6 +24,12 @@ MOST_FAILED = 0.1
 NOTE_EVERY = 100  # replicates
 
 Note = Callable[[str], None]
+
+
+def on_terminal(message: str) -> None:
+    """Progress where somebody is looking: a line that the next one overwrites."""
+    if sys.stderr.isatty():
+        print(message, end="\r", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True, eq=False)

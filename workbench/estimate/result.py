@@ -11,7 +11,7 @@ import xarray as xr
 
 from workbench.errors import ModelError
 from workbench.estimate import covariances, hypotheses, prediction, score_test
-from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap
+from workbench.estimate.bootstrap import Bootstrap, Note, bootstrap, on_terminal
 from workbench.estimate.bounds import Bounds, standing
 from workbench.estimate.consistency import ConsistencyTest, consistency_test
 from workbench.estimate.datatree import datatree
@@ -184,7 +184,7 @@ class Estimate:
         *,
         way: str = "refit",
         rng: np.random.Generator | None = None,
-        note: Note = lambda message: None,
+        note: Note = on_terminal,
     ) -> Bootstrap:
         """Rows drawn again with replacement (whole groups, where declared), and fitted again.
 
@@ -197,7 +197,8 @@ class Estimate:
         rng
             None means a generator seeded with 0.
         note
-            Called with a sentence every hundred replicates.
+            Called with a sentence every hundred replicates; by default it is shown where standard
+            error is a terminal.
 
         Raises ModelError without a regular optimum, for one step within bounds, and where a tenth
         of the replicates found none. Those that found none are counted in `failed`.
