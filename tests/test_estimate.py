@@ -1,7 +1,6 @@
 """Estimates and their uncertainty against closed forms and statsmodels."""
 
 import pickle
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,6 @@ from models import counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench import uncertainty
-from workbench.uncertainty import Limit, Profile, Side
 
 RNG = np.random.default_rng(5)
 N = 400
@@ -319,17 +317,6 @@ def test_an_open_side_reaches_to_the_end_of_the_support():
     assert found["above"] == "open"
     assert found["upper"] == np.inf
     assert found["below"] == "valid"
-
-
-def test_a_profile_that_finds_better_says_where_to_start_again(negative_binomial, monkeypatch):
-    # tests/test_profile.py shows how one comes across it; here it is what the user reads.
-    theta = negative_binomial.theta
-    short = replace(negative_binomial, optimum=replace(negative_binomial.optimum, value=1e4))
-    failed = Side(Limit.BETTER, np.nan, theta, np.zeros((0, 2)))
-    valid = Side(Limit.VALID, 1.0, None, np.zeros((0, 2)))
-    monkeypatch.setattr(uncertainty, "profile", lambda *_: Profile(0.95, failed, valid))
-    with pytest.raises(wb.ModelError, match=r"better by .* nats.*start=\{'beta\[Intercept\]'"):
-        short.profile()
 
 
 def test_a_contour_goes_round_the_estimate(negative_binomial):
