@@ -209,7 +209,7 @@ def test_the_joint_maximum_has_the_same_coefficients_and_its_own_errors(case, he
 def test_average_marginal_effects_are_statas():
     case = "glm.cpunish_scaled_poisson"
     fit, printed = fit_of(case), PUBLISHED[case]["reference"]["average_marginal_effects"]
-    X, mean = fit.problem.dataset["X"].values, fit.predict().to_numpy()
+    X, mean = fit.problem.dataset["X"].values, fit.predict()["estimate"].to_numpy()
     terms = fit.problem.dataset["term"].values
     beta = fit.params.to_numpy()
     effects = beta * mean.mean()
