@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Loss:
     def name(self) -> str:
         return "posterior" if self.prior else "likelihood"
 
-    @property
+    @cached_property
     def longest(self) -> np.ndarray:
         """A factor e on a transformed scale, no limit on the others."""
         return np.array(
