@@ -16,6 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,26 +48,27 @@ class Family:
     draw: Draw
 
 
-def gamma(data: xr.Dataset) -> pm.Model:
-    """Gamma regression, log mu = X beta, of shape alpha."""
+def _log_linear(data: xr.Dataset) -> tuple[pm.Model, Any, Any, Any]:
+    """A model, and in it exp(X beta), a shape alpha, and the outcomes."""
     with pm.Model(coords={"term": data["term"].values}) as model:
         X = pm.Data("X", data["X"], dims=("row", "term"))
         y = pm.Data("y", data["y"], dims="row")
         beta = pm.Normal("beta", 0.0, 10.0, dims="term")
-        alpha = pm.HalfNormal("alpha", 10.0)
-        rate = alpha * pm.math.exp(-(X @ beta))
-        pm.Gamma("outcome", alpha=alpha, beta=rate, observed=y, dims="row")
+        return model, pm.math.exp(X @ beta), pm.HalfNormal("alpha", 10.0), y
+
+
+def gamma(data: xr.Dataset) -> pm.Model:
+    """Gamma regression, log mu = X beta, of shape alpha."""
+    model, mu, alpha, y = _log_linear(data)
+    with model:
+        pm.Gamma("outcome", alpha=alpha, beta=alpha / mu, observed=y, dims="row")
     return model
 
 
 def weibull(data: xr.Dataset) -> pm.Model:
     """Weibull regression, log scale = X beta, of shape alpha."""
-    with pm.Model(coords={"term": data["term"].values}) as model:
-        X = pm.Data("X", data["X"], dims=("row", "term"))
-        y = pm.Data("y", data["y"], dims="row")
-        beta = pm.Normal("beta", 0.0, 10.0, dims="term")
-        alpha = pm.HalfNormal("alpha", 10.0)
-        scale = pm.math.exp(X @ beta)
+    model, scale, alpha, y = _log_linear(data)
+    with model:
         pm.Weibull("outcome", alpha=alpha, beta=scale, observed=y, dims="row")
     return model
 

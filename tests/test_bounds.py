@@ -763,3 +763,20 @@ def test_a_part_of_a_simplex_cannot_be_bounded_alone():
     problem = wb.bind(declarations.simplex, dataset(np.array([0, 0, 1, 2, 2, 2])))
     with pytest.raises(ModelError, match=r"'p\[a\]' cannot be bounded alone: it moves with"):
         wb.maximum_likelihood(problem, bounds={"p[a]": (0.1, 0.2)})
+
+
+def test_a_simulated_null_keeps_to_the_bounds(normal):
+    """Half of the outcomes simulated at the bound would lead beyond: their gain is zero."""
+    end = Y.mean() - 0.01
+    fit = bounded(normal, **{"beta[Intercept]": (end, None)})
+    restricted = wb.maximum_likelihood(normal, fixed={"beta[Intercept]": end})
+    found = wb.likelihood_ratio_test(restricted, fit, replicates=100)
+    at_zero = np.mean(found.null < 1e-6)
+    assert abs(at_zero - 0.5) < 4 * np.sqrt(0.25 / 100)
+    assert found.failed == 0
+
+
+def test_laplace_draws_know_of_no_bounds(normal):
+    posterior = wb.maximum_a_posteriori(normal, bounds={"sigma": (0.01, None)})
+    with pytest.raises(ModelError, match=r"no Laplace draws within bounds \(sigma >= 0\.01\)"):
+        posterior.laplace()

@@ -11,7 +11,7 @@ from tests import declarations
 from tests.declarations import dataset
 from workbench.errors import ModelError
 from workbench.estimate.objective import Loss
-from workbench.optimum import STEP_TOLERANCE, Status, find, point
+from workbench.optimum import STEP_TOLERANCE, Status, find, jittered, point
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(200, 2))
@@ -353,6 +353,16 @@ def test_rounding_of_an_extreme_count_is_no_failure():
     fit = fitted(counts.negative_binomial, dataset(y))
     assert fit.status == Status.MINIMUM
     assert fit.optimum.verdict.step < 1e-3
+
+
+def test_a_jitter_goes_as_far_as_a_newton_step_where_that_is_farther():
+    """x^10 at 1: its curvature tells of a ten-thousandth, and the Newton step is a ninth."""
+    steep = Function(lambda t: 1e6 * t[0] ** 10, lambda t: [1e7 * t[0] ** 9],
+                     lambda t: [[9e7 * t[0] ** 8]])  # fmt: skip
+    here = point(steep, np.ones(1))
+    moves = [jittered(here, 1, np.random.default_rng(seed))[0] - 1 for seed in range(2_000)]
+    # Half of that is the spread; of 2,000 draws its own error is one in sixty-three.
+    assert np.std(moves) == pytest.approx(0.5 / 9, rel=4 / 63)
 
 
 def test_healthy_fits_from_a_start_that_is_far_too_sharp_raise_no_alarm():

@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ModelError
-from workbench.estimate.objective import PRIOR, Loss
 from workbench.optimum import Objective, Point
-from workbench.problem import Problem
 from workbench.resampling import drawn_rows, refitted, stepped
 
 if TYPE_CHECKING:
@@ -107,7 +105,7 @@ def _reweighted(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective
     """What was minimised, on rows or groups drawn with replacement; without end."""
     rows = fit.problem.rows
     for weights in drawn_rows(rows.weights, rows.groups, rng):
-        yield _on(fit, replace(fit.problem, rows=replace(rows, weights=weights)))
+        yield fit.on(replace(fit.problem, rows=replace(rows, weights=weights)))
 
 
 def _simulated(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective]:
@@ -119,12 +117,7 @@ def _simulated(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective]
         )
     problem = fit.problem.unweighted()
     while True:
-        yield _on(fit, problem.with_outcomes(problem.simulate(fit.theta, rng)))
-
-
-def _on(fit: "Estimate", problem: Problem) -> Objective:
-    held = replace(fit.loss, objective=Loss(problem, PRIOR[fit.objective]))
-    return held if fit.bounds is None else fit.bounds.box(held, problem)
+        yield fit.on(problem.with_outcomes(problem.simulate(fit.theta, rng)))
 
 
 def _listed() -> str:

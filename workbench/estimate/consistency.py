@@ -86,8 +86,7 @@ def consistency_test(
             f"not {replicates}"
         )
     scores = _scores(fit, replicates, rng or np.random.default_rng(0))
-    labels = [label for label, moves in zip(fit.problem.theta_labels, fit.moves, strict=True)
-              if moves]  # fmt: skip
+    labels = fit.loss.named(fit.problem.theta_labels)
     mean, spread = scores.mean(axis=0), scores.std(axis=0, ddof=1)
     read = (scores != 0).any(axis=0)  # the likelihood may not know a prior's own parameters
     still = read & (np.ptp(scores, axis=0) == 0)  # of equal values the spread may be rounding

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from workbench.errors import ModelError
-from workbench.estimate.bounds import Bounds, Given, bounds_of, require_inside
+from workbench.estimate.bounds import Bounds, Given, bounds_of, entered, require_inside
 from workbench.estimate.objective import PRIOR, Loss, held_at, model_starts, natural_start, released
 from workbench.estimate.result import Estimate
-from workbench.optimum import Box, Held, Objective, Point, find, jittered, point
+from workbench.optimum import Held, Objective, Point, find, jittered, point
 from workbench.problem import Problem
 
 STARTS = 3
@@ -84,10 +84,9 @@ def _estimate(
         return Estimate(problem, name, find(loss, points, problem.theta_labels, rows))
     held = Held(loss, theta, np.ones(len(theta), dtype=bool) if free is None else free)
     objective = held if within is None else within.box(held, problem)
-    begins = {which: _entered(objective, one[held.free]) for which, one in starts.items()}
+    begins = {which: entered(objective, one[held.free]) for which, one in starts.items()}
     points = _points(objective, begins, rows, rng)
-    labels = [label for label, moves in zip(problem.theta_labels, held.free, strict=True) if moves]
-    optimum = released(find(objective, points, labels, rows), held)
+    optimum = released(find(objective, points, held.named(problem.theta_labels), rows), held)
     return Estimate(problem, name, optimum, free, within)
 
 
@@ -113,11 +112,6 @@ def _points(
     points = {name: point(objective, theta) for name, theta in starts.items()}
     centre = list(points.values())[-1]
     for number in range(1, max(STARTS - len(points), 1) + 1):
-        away = _entered(objective, jittered(centre, rows, rng))
+        away = entered(objective, jittered(centre, rows, rng))
         points[f"jittered {number}"] = point(objective, away)
     return points
-
-
-def _entered(objective: Objective, theta: np.ndarray) -> np.ndarray:
-    """theta itself, or what is nearest to it within bounds."""
-    return objective.entered(theta) if isinstance(objective, Box) else theta

@@ -150,8 +150,7 @@ def _free_minimum(fit: "Estimate") -> tuple[Objective, Point, dict[int, int]]:
 def _better(fit: "Estimate", label: str, theta: np.ndarray) -> BetterOptimumError:
     """The error that hands over the fit, searched for again from the better point."""
     objective, held = fit.within, fit.loss
-    labels = [name for name, moves in zip(fit.problem.theta_labels, fit.moves, strict=True)
-              if moves]  # fmt: skip
+    labels = held.named(fit.problem.theta_labels)
     found = find(objective, {"the profile": point(objective, theta)}, labels, fit.nobs)
     whole = released(found, held)
     again = replace(fit, optimum=replace(whole, starts=(*fit.optimum.starts, *whole.starts)))

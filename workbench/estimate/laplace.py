@@ -176,6 +176,11 @@ def laplace(fit: "Estimate", draws: int, rng: np.random.Generator | None) -> Lap
             "Laplace draws are of a posterior, and this is a maximum of the likelihood; use "
             "wb.maximum_a_posteriori(problem)"
         )
+    if fit.bounds is not None:
+        raise ModelError(
+            f"no Laplace draws within bounds ({fit.bounds.said}): a normal knows of none; declare "
+            "the bounds in the prior, or fit without them"
+        )
     if draws < FEWEST:
         raise ModelError(f"a Laplace approximation takes {FEWEST} draws or more, not {draws}")
     density = Held(LogJoint(fit.problem, PRIOR["joint"]), fit.theta, fit.moves)
@@ -196,9 +201,7 @@ def _mode(fit: "Estimate", density: Held) -> Optimum:
     """The mode of the density of theta, searched from the MAP and from where its searches began."""
     begins = {"the MAP": fit.theta} | {one.name: one.begin.theta for one in fit.optimum.starts}
     starts = {name: point(density, theta[fit.moves]) for name, theta in begins.items()}
-    labels = [label for label, moves in zip(fit.problem.theta_labels, fit.moves, strict=True)
-              if moves]  # fmt: skip
-    return find(density, starts, labels, fit.problem.rows.weights.sum())
+    return find(density, starts, density.named(fit.problem.theta_labels), fit.nobs)
 
 
 def _log_peak(information: np.ndarray) -> float:

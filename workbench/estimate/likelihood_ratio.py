@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.errors import ModelError
-from workbench.estimate.objective import PRIOR, Loss, model_starts
-from workbench.optimum import Held, Optimum, Status, find, point
-from workbench.problem import Problem
+from workbench.estimate.bounds import entered
+from workbench.estimate.objective import model_starts
+from workbench.optimum import Optimum, Status, find, point
+from workbench.problem import Problem, same_rows
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
@@ -92,16 +93,17 @@ def simulated_test(
 
 
 def _again(fit: "Estimate", problem: Problem) -> Optimum:
-    """The same parameters fitted to other outcomes, from the estimate and the model's own starts.
+    """The same parameters, within their bounds, fitted to other outcomes.
 
-    An estimate at a boundary is no start alone: the likelihood is flat there.
+    From the estimate and the model's own starts: an estimate at a boundary is none alone, as the
+    likelihood is flat there.
     """
-    held = Held(Loss(problem, PRIOR[fit.objective]), fit.theta, fit.moves)
+    objective = fit.on(problem)
     starts = {"estimate": fit.theta} | model_starts(problem)
-    points = {name: point(held, theta[fit.moves]) for name, theta in starts.items()}
-    labels = [label for label, moves in zip(problem.theta_labels, fit.moves, strict=True)
-              if moves]  # fmt: skip
-    return find(held, points, labels, problem.rows.weights.sum())
+    begins = {name: entered(objective, theta[fit.moves]) for name, theta in starts.items()}
+    points = {name: point(objective, theta) for name, theta in begins.items()}
+    labels = fit.loss.named(problem.theta_labels)
+    return find(objective, points, labels, problem.rows.weights.sum())
 
 
 def _settled(optimum: Optimum) -> bool:
@@ -148,10 +150,5 @@ def require_comparable(restricted: "Estimate", free: "Estimate") -> None:
             )
         if not np.isfinite(fit.llf):
             raise ModelError(f"{fit.problem.name} has no finite maximum: {fit.status}")
-    ours, theirs = restricted.problem.rows, free.problem.rows
-    same = all(
-        np.array_equal(getattr(ours, what), getattr(theirs, what))
-        for what in ("labels", "observed", "weights")
-    )
-    if not same:
+    if not same_rows(restricted.problem.rows, free.problem.rows):
         raise ModelError("the fits stand on different rows, so their likelihoods have no ratio")

@@ -1,7 +1,7 @@
 """A point estimate as users meet it: labelled, on the natural scale, with its uncertainty."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,7 +54,12 @@ class Estimate:
     @property
     def within(self) -> Objective:
         """The same within the bounds, where there are any: infinite beyond."""
-        return self.loss if self.bounds is None else self.bounds.box(self.loss, self.problem)
+        return self.on(self.problem)
+
+    def on(self, problem: Problem) -> Objective:
+        """The same of another problem with these parameters: other weights, other outcomes."""
+        held = replace(self.loss, objective=Loss(problem, PRIOR[self.objective]))
+        return held if self.bounds is None else self.bounds.box(held, problem)
 
     @property
     def at_bounds(self) -> dict[str, float]:

@@ -29,7 +29,9 @@ from workbench.optimum.search import (
     finished,
     loose,
     resized,
+    rounding,
     search,
+    slack,
 )
 from workbench.optimum.verdict import Status, Verdict, judge
 
@@ -81,7 +83,7 @@ def _polished(box: Box, here: Point, rows: float) -> Point:
         if left < ARRIVED:
             break
         trial = point(box, ahead(box, here, whole)) if np.isfinite(left) else here
-        lower = trial.finite and trial.value <= here.value + _slack(here)
+        lower = trial.finite and trial.value <= here.value + slack(here, left)
         remains = loose(box, trial).newton_step[1] if lower else np.inf
         if remains < QUADRATIC * left:
             here = trial
@@ -108,7 +110,7 @@ def _bound_ahead(box: Box, here: Point) -> Point | None:
     if not np.isfinite(reach).any():
         return None
     there = point(box, box.at_bound(here.theta, step, reach == reach.min()))
-    return there if there.finite and there.value < here.value - _slack(here) else None
+    return there if there.finite and there.value < here.value - rounding(here) else None
 
 
 @judge.register
@@ -150,8 +152,7 @@ def _rest(
         return Verdict(Status.MINIMUM, "", 0.0, np.zeros(0)), None
     walled = Walled(box.objective, box.lower, box.upper, scale=here.scale)
     held = Held(walled, here.theta, free)
-    names = [label for label, moves in zip(labels, free, strict=True) if moves]
-    verdict, better = judge(held, here.among(free), units[free], names)
+    verdict, better = judge(held, here.among(free), units[free], held.named(labels))
     return verdict, None if better is None else box.onto(held.whole(better))
 
 
@@ -184,11 +185,6 @@ def _flat(box: Box, here: Point, stopped: np.ndarray) -> np.ndarray | None:
     cut = [box.reach(here.theta, sign * here.scale * direction).min() for sign in (1.0, -1.0)]
     singular = values[0] < ROUNDING * np.abs(values).max()
     return direction if singular and np.isfinite(cut).any() else None
-
-
-def _slack(here: Point) -> float:
-    """What rounding leaves of a value, in nats."""
-    return float(np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0))
 
 
 def _count(box: Box) -> int:

@@ -1,5 +1,6 @@
 """An objective with some coordinates of theta held at their values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,10 @@ class Held:
         whole = np.broadcast_to(self.theta, (*parts.shape[:-1], len(self.theta))).copy()
         whole[..., self.free] = parts
         return whole
+
+    def named(self, labels: Sequence[str]) -> list[str]:
+        """Those of theta's labels whose coordinates move."""
+        return [label for label, moves in zip(labels, self.free, strict=True) if moves]
 
     def values(self, thetas: np.ndarray) -> np.ndarray:
         return self.objective.values(self.whole(thetas))

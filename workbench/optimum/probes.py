@@ -141,16 +141,12 @@ def _error(curvature: float) -> float:
 def _followed(
     objective: Objective, theta: np.ndarray, value: float, unit: np.ndarray, error: float
 ) -> Probe:
-    """Both sides of a weak direction, farther each time, until one rises by what counts.
-
-    The other is then flat; but while it rises by a fair share of the first, the way goes on.
-    """
+    """Both sides of a weak direction, farther each time, until one rises by what counts."""
     for distance in 2.0 ** np.arange(14):
         probe, (lower, higher) = _sides(objective, theta, value, distance * unit, COUNTS)
         if distance > 2:  # absurd parameters: what seems better there is rounding
             probe = replace(probe, better=None)
-        told = higher >= COUNTS and not HEALTHY_SHARE * higher < lower < COUNTS
-        if probe.better is not None or (distance >= 2 and told):
+        if probe.better is not None or (distance >= 2 and higher >= COUNTS):
             break
     if lower > BEYOND * 0.5 * (distance / error) ** 2 and lower >= COUNTS:
         return Probe(True, True, None)  # not its curvature holds it, but a ridge that bends away

@@ -91,10 +91,8 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
         step, left = here.newton_step
         if left < ARRIVED:
             break
-        rounding = np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0)
-        slack = UNTOLD if left**2 < UNTOLD else rounding
         trial = point(objective, here.theta + step) if np.isfinite(left) else here
-        lower = trial.finite and trial.value <= here.value + slack
+        lower = trial.finite and trial.value <= here.value + slack(here, left)
         if lower and trial.newton_step[1] < QUADRATIC * left:
             here = trial
         elif lower and trial.newton_step[1] < left and slow < PATIENCE:
@@ -105,6 +103,16 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
             here = search(objective, best.name, here, rows, STEP_TOLERANCE).end
             searched = True
     return here
+
+
+def rounding(here: Point) -> float:
+    """What rounding leaves of a value, in nats."""
+    return float(np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0))
+
+
+def slack(here: Point, left: float) -> float:
+    """By how much a value may seem to rise at the end of a Newton step `left` errors long."""
+    return UNTOLD if left**2 < UNTOLD else rounding(here)
 
 
 def resized(radius: float, gain: float, moved: float) -> float:

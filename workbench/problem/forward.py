@@ -50,7 +50,8 @@ def with_forward(
 ) -> Function:
     """`reverse`, or `forward` where its value is finite and a derivative is not.
 
-    An objective that has no forward derivative (`unsupported` is raised) keeps those it has.
+    An objective that has no forward derivative keeps those it has: `unsupported` is what tracing
+    it raises, at the first call.
     """
 
     def derivatives(theta: Any, *others: Any) -> Any:

@@ -31,7 +31,7 @@ def _by_pymc(problem: "Problem", theta: np.ndarray, rng: np.random.Generator) ->
     generators = [np.random.default_rng(seed) for seed in seeds]
     arrays = pytensor_engine.put(problem.rows.arrays)
     with foreign_code(problem.name, "cannot be simulated:"):
-        try:
+        try:  # by NotImplementedError PyMC and PyTensor say that a distribution has no random draw
             return np.asarray(problem.functions("outcome", theta, *generators, *arrays))
         except NotImplementedError as reason:
             raise ModelError(
