@@ -697,7 +697,7 @@ def test_a_bound_at_the_edge_of_the_support_is_none(normal, bounds):
 def test_a_start_is_searched_from_within_the_bounds(regression):
     bounds = {"beta[x1]": (0.0, 2.0), "sigma": (3.0, 5.0)}
     fit = wb.maximum_likelihood(regression, bounds=bounds, start={"beta[x1]": 1.5})
-    begins = {one.name: regression.natural(one.begin.theta) for one in fit.optimum.starts}
+    begins = {one.name: regression.natural(one.begin) for one in fit.optimum.starts}
     at = dict(zip(regression.labels, begins["given"], strict=True))
     assert at["beta[x1]"] == 1.5
     for natural in begins.values():

@@ -84,7 +84,7 @@ def test_a_held_fit_travels_and_is_not_compared_with_a_free_one(problem):
 def test_a_given_start_is_searched_from_and_kept(problem):
     fit = wb.maximum_likelihood(problem, start={"beta[x1]": 0.3, "alpha": 5.0})
     given = next(start for start in fit.optimum.starts if start.name == "given")
-    natural = dict(zip(problem.labels, problem.natural(given.begin.theta), strict=True))
+    natural = dict(zip(problem.labels, problem.natural(given.begin), strict=True))
     assert natural["beta[x1]"] == 0.3
     assert natural["alpha"] == pytest.approx(5.0)
     assert fit.status == "a minimum"

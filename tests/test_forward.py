@@ -11,6 +11,7 @@ import workbench as wb
 from tests.declarations import dataset
 from workbench.problem import forward
 from workbench.problem.jax_engine import UNSUPPORTED, _pair
+from workbench.problem.second_order import packed
 
 
 def censored_above(data):
@@ -69,9 +70,14 @@ def never(*arguments):
     raise AssertionError
 
 
-@pytest.mark.parametrize("found", [(1.0, np.ones(2)), (np.inf, np.full(2, np.nan))])
+def as_it_is(theta, vector):
+    return vector
+
+
+@pytest.mark.parametrize("found", [np.array([1.0, 2.0]), np.array([np.inf, np.nan])])
 def test_finite_derivatives_and_infinite_values_ask_for_no_others(found):
-    derivatives = forward.with_forward(lambda theta: found, never, UNSUPPORTED)
+    reverse, forbidden = (lambda theta: found, as_it_is), (never, as_it_is)
+    derivatives = forward.with_forward(reverse, forbidden, UNSUPPORTED)
     assert derivatives(np.ones(2)) is found
 
 
@@ -96,10 +102,10 @@ def test_what_has_no_forward_derivative_keeps_what_it_has():
     objective.defvjp(lambda theta: (theta.sum(), None), lambda _, slope: (jnp.full(2, jnp.nan),))
 
     def reverse(theta):
-        return _pair(jax.value_and_grad(objective)(theta))
+        return np.asarray(packed(*jax.value_and_grad(objective)(theta)))
 
     other = jax.jit(forward.first_order(objective))
-    derivatives = forward.with_forward(reverse, lambda theta: _pair(other(theta)), UNSUPPORTED)
-    value, slope = derivatives(np.ones(2))
+    ways = (reverse, _pair), (lambda theta: np.asarray(packed(*other(theta))), _pair)
+    value, slope = forward.with_forward(*ways, UNSUPPORTED)(np.ones(2))
     assert value == 2.0
     assert np.isnan(slope).all()

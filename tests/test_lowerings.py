@@ -5,10 +5,12 @@ import pymc as pm
 import pytensor.tensor as pt
 import pytest
 import xarray as xr
+from pytensor.link.jax.dispatch import jax_funcify
 from scipy import special, stats
 
 import workbench as wb
 from tests.declarations import dataset
+from workbench.problem.lowerings import for_jax
 
 
 def between_limits(data):
@@ -64,3 +66,25 @@ def test_categories_that_are_absent_from_a_row_bind_without_a_warning(engine):
     expected = shares[np.arange(3), [1, 0, 2]]
     np.testing.assert_allclose(problem.pointwise(np.array([0.7])), expected, rtol=1e-13)
     assert np.isfinite(problem.value_and_gradient(np.array([0.7]))[1]).all()
+
+
+def test_a_choice_between_two_values_of_one_function_computes_it_once():
+    """switch(c, f(a), f(b)) = f(switch(c, a, b)), as deep as the two sides are alike."""
+    x, y = pt.vectors("xy")
+    chosen = pt.switch(x > 0, -pt.softplus(-x), -pt.softplus(y))
+    graph = for_jax([x, y], [chosen])
+    softplus = [node for node in graph.apply_nodes if "softplus" in str(node.op).lower()]
+    assert len(softplus) == 1
+    values = np.array([-2.0, 0.5, 3.0]), np.array([1.0, -7.0, 0.2])
+    found = np.asarray(jax_funcify(graph)(*values)[0])
+    expected = -np.logaddexp(0, np.where(values[0] > 0, -values[0], values[1]))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_sides_of_other_functions_stay_as_they_are():
+    x = pt.vector("x")
+    graph = for_jax([x], [pt.switch(x > 0, pt.exp(x), pt.sin(x))])
+    values = np.array([-2.0, 0.5])
+    np.testing.assert_allclose(
+        np.asarray(jax_funcify(graph)(values)[0]), [np.sin(-2.0), np.exp(0.5)], rtol=1e-15
+    )

@@ -93,6 +93,42 @@ def test_what_each_start_found_is_kept():
     assert optimum.starts[1].value > optimum.starts[0].value + 0.5
 
 
+class Counting(Function):
+    """The same, noting how often it is differentiated."""
+
+    def derivatives(self, theta):
+        self.count = getattr(self, "count", 0) + 1
+        return super().derivatives(theta)
+
+
+def test_a_search_that_comes_to_the_same_place_does_not_go_there_again():
+    bowl = Counting(
+        lambda t: 0.5 * t @ t + 0.05 * np.sum(t**4),
+        lambda t: t + 0.2 * t**3,
+        lambda t: np.diag(1 + 0.6 * t**2),
+    )
+    first, second = np.array([3.0, -2.0]), np.array([-2.5, 2.0])
+    alone = searched(bowl, {"first": first}, ["a", "b"])
+    count, bowl.count = bowl.count, 0
+    both = searched(bowl, {"first": first, "second": second}, ["a", "b"])
+    there = len(both.starts[1].values) - 2  # evaluations on its way, its last value known
+    assert bowl.count == count + 1 + there
+    np.testing.assert_array_equal(both.theta, alone.theta)
+    assert both.starts[1].values[-1] == pytest.approx(both.starts[0].values[-2], abs=0.1)
+
+
+def test_a_point_that_stands_there_twice_is_searched_from_once():
+    bowl = Counting(lambda t: 0.5 * t @ t, lambda t: t, lambda t: np.eye(len(t)))
+    begin = point(bowl, np.array([3.0]))
+    bowl.count = 0
+    once = find(bowl, {"one": begin}, ["x"], 1)
+    count, bowl.count = bowl.count, 0
+    twice = find(bowl, {"one": begin, "other": begin}, ["x"], 1)
+    assert bowl.count == count
+    assert [start.name for start in twice.starts] == ["one", "other"]
+    np.testing.assert_array_equal(twice.theta, once.theta)
+
+
 def test_a_saddle_alone_is_not_stationary():
     saddle = Function(
         lambda t: t[0] ** 2 - t[1] ** 2,

@@ -6,7 +6,7 @@ import pytensor.tensor as pt
 import pytest
 
 import workbench as wb
-from workbench.problem import second_order
+from workbench.problem import blocks, second_order
 
 ROWS, TERMS = 60, 5
 
@@ -74,11 +74,12 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("blocks", [False, True], ids=["at once", "in blocks"])
+@pytest.mark.parametrize("cut", [False, True], ids=["at once", "in blocks"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_two_ways_agree(kind, blocks, monkeypatch):
-    if blocks:
-        monkeypatch.setattr(second_order, "BLOCK", 25)
+def test_the_two_ways_agree(kind, cut, monkeypatch):
+    if cut:
+        monkeypatch.setattr(blocks, "LONGEST", 25)
+        monkeypatch.setattr(blocks, "SHORTEST", 25)
     model, weights = declared(kind), random(2).integers(0, 3, ROWS).astype(float)
     monkeypatch.setattr(second_order, "WORTH", np.inf)
     directly = wb.bind(model)

@@ -10,6 +10,7 @@ import workbench as wb
 from models import counts
 from tests import declarations
 from workbench.optimum.search import WIDE
+from workbench.problem.blocks import NUMBERS
 
 
 def design(rows, columns, rng):
@@ -107,8 +108,8 @@ def test_no_pass_over_the_rows_takes_more_memory_than_a_few_hessians_or_blocks(c
     rng = np.random.default_rng(4)
     X, data = design(20_000, columns, rng)
     problem = wb.bind(declarations.logistic, data(rng.integers(0, 2, len(X)).astype(float)))
-    theta, arguments = problem.start(), problem._weighted_as_declared
-    function, _ = problem.functions._made_by["jax"]._derivatives(theta, len(X))
-    needed = jax.jit(function).lower(theta, *arguments).compile().memory_analysis()
-    numbers = needed.temp_size_in_bytes / 8
-    assert numbers < 4 * columns**2 + 4 * 2_000 * columns  # an array by row and column: 20,000
+    block, form = problem._blocks(None)[0], problem.functions._made_by["jax"]._by_predictors
+    compiled = jax.jit(form.reduced).lower(problem.start(), *block).compile()
+    numbers = compiled.memory_analysis().temp_size_in_bytes / 8
+    assert len(block[0]) * columns <= NUMBERS
+    assert numbers < 4 * columns**2 + 4 * NUMBERS  # an array by row and column: 20,000 x columns

@@ -31,8 +31,13 @@ def drawn_rows(
     """
     if groups is None:
         total = round(weights.sum())
+        alike = (weights == weights[0]).all()  # a multinomial's draw, quicker
         while True:
-            yield rng.multinomial(total, weights / weights.sum()).astype(float)
+            yield (
+                np.bincount(rng.integers(0, len(weights), total), minlength=len(weights))
+                if alike
+                else rng.multinomial(total, weights / weights.sum())
+            ).astype(float)
     codes = np.unique(groups, return_inverse=True)[1]
     count = codes.max() + 1
     while True:
@@ -80,7 +85,7 @@ def _by_newton(objective: Objective, estimate: Point) -> np.ndarray | None:
 
 def _searched(objective: Objective, theta: np.ndarray, rows: float) -> np.ndarray:
     begin = point(objective, theta)
-    end = finished(objective, Start("replicate", begin, begin, (begin.value,)), rows)
+    end = finished(objective, Start("replicate", theta, begin, (begin.value,)), rows)
     free = loose(objective, end)
     arrived = free.newton_step[1] < ARRIVED and free.definite_step is not None
     return end.theta if arrived else np.full(len(theta), np.nan)

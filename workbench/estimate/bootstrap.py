@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -105,7 +105,7 @@ def _reweighted(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective
     """What was minimised, on rows or groups drawn with replacement; without end."""
     rows = fit.problem.rows
     for weights in drawn_rows(rows.weights, rows.groups, rng):
-        yield fit.on(replace(fit.problem, rows=replace(rows, weights=weights)))
+        yield fit.on(fit.problem.redrawn(weights))
 
 
 def _simulated(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective]:

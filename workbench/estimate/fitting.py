@@ -1,14 +1,16 @@
 """Maximum likelihood and maximum a posteriori: from starts to the judged estimate."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from workbench.errors import ModelError
 from workbench.estimate.bounds import Bounds, Given, bounds_of, entered, require_inside
 from workbench.estimate.objective import PRIOR, Loss, held_at, model_starts, natural_start, released
+from workbench.estimate.rehearsal import found_by_sample
 from workbench.estimate.result import Estimate
-from workbench.optimum import Held, Objective, Point, find, jittered, point
+from workbench.optimum import Held, Objective, Optimum, Point, find, jittered, point
 from workbench.problem import Problem
 
 STARTS = 3
@@ -73,21 +75,42 @@ def _estimate(
     bounds: Given,
     rng: np.random.Generator | None,
 ) -> Estimate:
-    loss = Loss(problem, PRIOR[name])
     theta, free = held_at(problem, fixed) if fixed else (problem.start(), None)
     given = {"given": natural_start(problem, start)} if start else {}
     starts = given | model_starts(problem)
-    rows, rng = problem.rows.weights.sum(), rng or np.random.default_rng(0)
+    rng = rng or np.random.default_rng(0)
     within = _bounds(problem, bounds, fixed, start, free) if bounds else None
-    if free is None and within is None:
-        points = _points(loss, starts, rows, rng)
-        return Estimate(problem, name, find(loss, points, problem.theta_labels, rows))
-    held = Held(loss, theta, np.ones(len(theta), dtype=bool) if free is None else free)
-    objective = held if within is None else within.box(held, problem)
-    begins = {which: entered(objective, one[held.free]) for which, one in starts.items()}
-    points = _points(objective, begins, rows, rng)
-    optimum = released(find(objective, points, held.named(problem.theta_labels), rows), held)
-    return Estimate(problem, name, optimum, free, within)
+    moves = np.ones(len(theta), dtype=bool) if free is None else free
+    held = Held(Loss(problem, PRIOR[name]), theta, moves)
+
+    def objective_on(rows: Problem) -> Objective:
+        loss = Loss(rows, PRIOR[name])
+        if free is None and within is None:
+            return loss
+        of_free = replace(held, objective=loss)
+        return of_free if within is None else within.box(of_free, rows)
+
+    objective = objective_on(problem)
+    begins = {which: entered(objective, one[moves]) for which, one in starts.items()}
+    optimum = _found(problem, objective_on, begins, held.named(problem.theta_labels), rng)
+    return Estimate(problem, name, released(optimum, held), free, within)
+
+
+def _found(
+    problem: Problem,
+    objective_on: Callable[[Problem], Objective],
+    begins: Mapping[str, np.ndarray],
+    labels: Sequence[str],
+    rng: np.random.Generator,
+) -> Optimum:
+    """The optimum from these starts and jittered ones; of many rows by way of a sample."""
+    objective, rows, sample = objective_on(problem), problem.rows.weights.sum(), problem.sample(rng)
+    if sample is None:
+        return find(objective, _points(objective, begins, rows, rng), labels, rows)
+    rehearsal = objective_on(sample)
+    return found_by_sample(
+        rehearsal, objective, _points(rehearsal, begins, rows, rng), labels, rows
+    )
 
 
 def _bounds(

@@ -199,7 +199,7 @@ def laplace(fit: "Estimate", draws: int, rng: np.random.Generator | None) -> Lap
 
 def _mode(fit: "Estimate", density: Held) -> Optimum:
     """The mode of the density of theta, searched from the MAP and from where its searches began."""
-    begins = {"the MAP": fit.theta} | {one.name: one.begin.theta for one in fit.optimum.starts}
+    begins = {"the MAP": fit.theta} | {one.name: one.begin for one in fit.optimum.starts}
     starts = {name: point(density, theta[fit.moves]) for name, theta in begins.items()}
     return find(density, starts, density.named(fit.problem.theta_labels), fit.nobs)
 

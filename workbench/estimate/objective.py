@@ -142,9 +142,11 @@ def labels_of(problem: Problem, name: str) -> tuple[str, ...]:
 
 def released(optimum: Optimum, held: Held) -> Optimum:
     """The optimum with the held coordinates back in their places; their derivatives are zero."""
+    if held.free.all():
+        return optimum
     whole = _whole(Point(optimum.theta, optimum.value, optimum.gradient, optimum.information), held)
     starts = tuple(
-        replace(start, begin=_whole(start.begin, held), end=_whole(start.end, held))
+        replace(start, begin=held.whole(start.begin), end=_whole(start.end, held))
         for start in optimum.starts
     )
     return replace(

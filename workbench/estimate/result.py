@@ -58,7 +58,10 @@ class Estimate:
 
     def on(self, problem: Problem) -> Objective:
         """The same of another problem with these parameters: other weights, other outcomes."""
-        held = replace(self.loss, objective=Loss(problem, PRIOR[self.objective]))
+        loss = Loss(problem, PRIOR[self.objective])
+        if self.free is None and self.bounds is None:
+            return loss
+        held = replace(self.loss, objective=loss)
         return held if self.bounds is None else self.bounds.box(held, problem)
 
     @property

@@ -5,7 +5,7 @@ prior), `theta` is flat and unconstrained, and distances are told in standard er
 """
 
 from workbench.optimum import bounded as bounded  # how a box is searched and judged
-from workbench.optimum.best import Optimum, find
+from workbench.optimum.best import Optimum, find, searches
 from workbench.optimum.box import Box
 from workbench.optimum.held import Held
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, jittered, point
@@ -29,4 +29,5 @@ __all__ = [
     "jittered",
     "loose",
     "point",
+    "searches",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from workbench.optimum import advice
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, point, units_of
 from workbench.optimum.probes import COUNTS
-from workbench.optimum.search import Start, finished, loose, search
+from workbench.optimum.search import HANDOVER, Start, finished, loose, search
 from workbench.optimum.verdict import Status, Verdict, judge
 
 RESTARTS = 4
@@ -28,6 +28,24 @@ class Optimum:
     verdict: Verdict
 
 
+def searches(
+    objective: Objective, starts: Mapping[str, Point], rows: float, handover: float = HANDOVER
+) -> dict[str, Start]:
+    """From each start, one after the other; what leads to an earlier one's end need not go there.
+
+    A point that stands there twice is searched from once.
+    """
+    found: dict[str, Start] = {}
+    for name, begin in starts.items():
+        twins = [other for other in found if starts[other] is begin]
+        if twins:
+            found[name] = replace(found[twins[0]], name=name)
+        else:
+            known = [one.end for one in found.values()]
+            found[name] = search(objective, name, begin, rows, handover, known)
+    return found
+
+
 # A density beyond all numbers is no good point, and nothing to warn of.
 @np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def find(
@@ -41,7 +59,7 @@ def find(
         How many rows the objective adds up; they make the unit of each coordinate.
     """
     units = np.minimum(units_of(list(starts.values()), rows), objective.longest)
-    found = {name: search(objective, name, begin, rows) for name, begin in starts.items()}
+    found = searches(objective, starts, rows)
     best, verdict = _judged(objective, min(found.values(), key=_order), labels, units, rows)
     found[best.name] = best
     others = sorted((one for one in found.values() if one.name != best.name), key=_order)

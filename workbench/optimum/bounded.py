@@ -42,11 +42,18 @@ def _loose(box: Box, here: Point) -> Point:
 
 
 @search.register
-def _search(box: Box, name: str, begin: Point, rows: float, handover: float = HANDOVER) -> Start:
+def _search(
+    box: Box,
+    name: str,
+    begin: Point,
+    rows: float,
+    handover: float = HANDOVER,
+    known: Sequence[Point] = (),
+) -> Start:
     """The same trust region; a step ends on the bounds that it crosses."""
     here, radius, values = begin, FIRST_RADIUS * np.sqrt(rows), [begin.value]
     if not begin.finite:
-        return Start(name, begin, begin, (begin.value,))
+        return Start(name, begin.theta, begin, (begin.value,))
     scale = begin.scale
     for _ in range(ITERATIONS + _count(box)):
         if loose(box, here).newton_step[1] < handover or radius < np.finfo(float).eps:
@@ -60,7 +67,7 @@ def _search(box: Box, name: str, begin: Point, rows: float, handover: float = HA
         if gain > ENOUGH:
             here = trial
             values.append(here.value)
-    return Start(name, begin, here, tuple(values))
+    return Start(name, begin.theta, here, tuple(values))
 
 
 @finished.register

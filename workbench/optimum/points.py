@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Protocol
 
 import numpy as np
@@ -59,8 +60,8 @@ class Point:
     @cached_property
     def finite(self) -> bool:
         """Whether a search can go on from here."""
-        known = (self.value, self.gradient, self.information)
-        return all(bool(np.isfinite(one).all()) for one in known)
+        slopes = np.isfinite(self.gradient).all() and np.isfinite(self.information).all()
+        return bool(slopes) and isfinite(self.value)
 
     def among(self, free: np.ndarray) -> "Point":
         """The point as a function of the coordinates alone where `free` (k,) is true."""
@@ -74,7 +75,9 @@ class Point:
         A negative curvature has the same unit, and tells as much of the distance that matters.
         """
         curvature = np.abs(self.information.diagonal())
-        return 1.0 / np.sqrt(np.where(curvature > 0, curvature, 1.0))
+        if not curvature.all():
+            curvature = np.where(curvature > 0, curvature, 1.0)
+        return np.asarray(1.0 / np.sqrt(curvature))
 
     @cached_property
     def scaled(self) -> np.ndarray:
@@ -98,7 +101,7 @@ class Point:
         if not len(self.theta):
             return self.theta
         factor, failed = lapack.dpotrf(self.scaled)
-        if failed or lapack.dpocon(factor, np.abs(self.scaled).sum(axis=0).max())[0] < SOUND:
+        if failed or lapack.dpocon(factor, lapack.dlange("1", self.scaled))[0] < SOUND:
             return None
         return np.asarray(-self.scale * lapack.dpotrs(factor, self.slope)[0])
 

@@ -1,5 +1,6 @@
 """Searches: downhill from a start until little is left to go, then to the last digits."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -13,6 +14,7 @@ from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, length, p
 # of what was left, or are not those of a minimum.
 HANDOVER = 0.1  # standard errors
 QUADRATIC = 1 / 3
+SAME_PLACE = 1.0  # standard errors from a minimum: what is nearer is no other one
 ITERATIONS = 200
 WIDE = 300  # parameters
 FIRST_RADIUS = 1.0  # standard errors that one row would leave
@@ -26,10 +28,10 @@ ARRIVED = 1e-4 * STEP_TOLERANCE
 
 @dataclass(frozen=True)
 class Start:
-    """One search: where it began, where it stopped, and the objective on the way, in nats."""
+    """One search: the theta where it began, where it stopped, and the way's values in nats."""
 
     name: str
-    begin: Point
+    begin: np.ndarray
     end: Point
     values: tuple[float, ...]
 
@@ -46,17 +48,23 @@ def loose(objective: Objective, here: Point) -> Point:
 
 @singledispatch
 def search(
-    objective: Objective, name: str, begin: Point, rows: float, handover: float = HANDOVER
+    objective: Objective,
+    name: str,
+    begin: Point,
+    rows: float,
+    handover: float = HANDOVER,
+    known: Sequence[Point] = (),
 ) -> Start:
     """A trust-region Newton search in scaled parameters (Conn, Gould and Toint 2000, ch. 7).
 
     A trial point where the value or a derivative is not finite counts as infinitely bad, so the
     step is shortened rather than fatal. The last `handover` standard errors are left to go. With
-    more than `WIDE` parameters the way there is gone without the Hessian.
+    more than `WIDE` parameters the way there is gone without the Hessian. A search whose next
+    step leads to where one of the `known` ended has come to the same place.
     """
     here, radius, values = begin, FIRST_RADIUS * np.sqrt(rows), [begin.value]
     if not begin.finite:
-        return Start(name, begin, begin, (begin.value,))
+        return Start(name, begin.theta, begin, (begin.value,))
     if len(begin.theta) > WIDE:
         theta, values = descended(objective, begin, radius, handover)
         here = point(objective, theta)
@@ -65,6 +73,11 @@ def search(
         if here.newton_step[1] < handover or radius < np.finfo(float).eps:
             break
         scale = np.minimum(scale, here.scale)
+        met = _met(here, known, scale, radius)
+        if met is not None:
+            here = met
+            values.append(here.value)
+            break
         move = in_ball(here, scale, radius)
         move /= max(1.0, float(np.max(np.abs(scale * move) / objective.longest)))
         curved = scale * (here.information @ (scale * move))
@@ -75,7 +88,20 @@ def search(
         if gain > ENOUGH:
             here = trial
             values.append(here.value)
-    return Start(name, begin, here, tuple(values))
+    return Start(name, begin.theta, here, tuple(values))
+
+
+def _met(here: Point, known: Sequence[Point], scale: np.ndarray, radius: float) -> Point | None:
+    """The end of an earlier search that the Newton step leads to, if it is one to be taken."""
+    step = here.definite_step if known else None
+    if step is None or length(step / scale) > radius:
+        return None
+    for end in known:
+        apart = here.theta + step - end.theta
+        near = apart @ end.information @ apart < SAME_PLACE**2
+        if near and end.value <= here.value and end.newton_step[1] < HANDOVER:
+            return end
+    return None
 
 
 @singledispatch

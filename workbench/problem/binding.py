@@ -15,12 +15,13 @@ import xarray as xr
 from workbench.density import Distribution
 from workbench.errors import DataError, ModelError, foreign_code, nearest
 from workbench.problem import simulation
+from workbench.problem.blocks import Block, cut, length_of
 from workbench.problem.deterministics import ENGINE_NAME, DeterministicValues, read_further
 from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
 from workbench.problem.rows import (
     Rows,
-    counted,
+    chosen,
     refuse_impossible_counts,
     refuse_unfit,
     roles,
@@ -32,6 +33,8 @@ from workbench.problem.rows import (
 from workbench.problem.symbolic import SymbolicDistribution
 
 Declaration = Callable[[xr.Dataset], pm.Model]
+
+FEWEST_BLOCKS = 4  # that a sample of one block is to stand for
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,29 +77,38 @@ class Problem:
 
     @cached_property
     def _arrays(self) -> tuple[Any, ...]:
+        blocks = self._blocks_as_declared
+        if len(blocks) == 1 and (self.rows.weights > 0).all():  # they stand there as they are
+            return blocks[0][1:]
         return self.functions.put(self.rows.arrays)
 
     def values(
         self, thetas: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> np.ndarray:
         """The same at each of `thetas` (m, k): weighted NLL, less `prior` log priors, (m,)."""
-        return self.functions("values", thetas, prior, *self._weighted(weights))
+        value = self.functions("values", thetas, self._blocks(weights))
+        if not prior:
+            return value
+        return value + prior * self.functions("prior_values", thetas, *self._arrays)
 
     def value_and_gradient(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray]:
         """Weighted NLL, less `prior` times the log prior, and its gradient (k,)."""
-        return self.functions("value_and_gradient", theta, prior, *self._weighted(weights))
+        found = self.functions("value_and_gradient", theta, self._blocks(weights))
+        if not prior:
+            return found
+        more = self.functions("prior_value_and_gradient", theta, *self._arrays)
+        return found[0] + prior * more[0], found[1] + prior * more[1]
 
     def derivatives(
         self, theta: np.ndarray, prior: float = 0.0, weights: np.ndarray | None = None
     ) -> tuple[float, np.ndarray, np.ndarray]:
         """The same value, its gradient (k,) and its Hessian (k, k), in one pass."""
-        rows = self._weighted(weights)
-        found = self.functions("derivatives", theta, *rows)
+        found = self.functions("derivatives", theta, self._blocks(weights))
         if not prior:
             return found
-        penalty = self.functions("prior_derivatives", theta, *rows)
+        penalty = self.functions("prior_derivatives", theta, *self._arrays)
         value, gradient, hessian = (
             part + prior * more for part, more in zip(found, penalty, strict=True)
         )
@@ -116,8 +128,11 @@ class Problem:
         weights: np.ndarray | None = None,
     ) -> np.ndarray:
         """The Hessian times a direction (k,), without the Hessian."""
-        rows = self._weighted(weights)
-        return self.functions("hessian_product", theta, direction, prior, *rows)
+        product = self.functions("hessian_product", theta, direction, self._blocks(weights))
+        if not prior:
+            return product
+        penalty = self.functions("prior_hessian_product", theta, direction, *self._arrays)
+        return product + prior * penalty
 
     def pointwise(self, theta: np.ndarray) -> np.ndarray:
         """Log-likelihood of each row, unweighted, shape (n,)."""
@@ -280,6 +295,35 @@ class Problem:
         """The same likelihood, a row of frequency weight w standing there w times."""
         return simulation.unweighted(self)
 
+    def sample(self, rng: np.random.Generator) -> "Problem | None":
+        """A block of rows drawn without replacement, weighted up to stand for all.
+
+        None where there are less than four blocks of rows, or where they are not separate.
+        """
+        rows, length = self.rows, length_of(self.graph, self.rows.arrays)
+        places = np.flatnonzero(rows.weights > 0)
+        if len(places) < FEWEST_BLOCKS * length or not self._apart:
+            return None
+        places = np.sort(rng.choice(places, length, replace=False))
+        weights = rows.weights[places] * (rows.weights.sum() / rows.weights[places].sum())
+        return replace(self, dataset=None, rows=chosen(rows, self.graph, places, weights))
+
+    def redrawn(self, weights: np.ndarray) -> "Problem":
+        """The same rows with other frequency weights, for a point where each term is finite.
+
+        A row that is drawn no more keeps its place in the arrays, of which there is no copy.
+        """
+        other = replace(self, rows=replace(self.rows, weights=weights))
+        lengths = [len(block[0]) for block in self._blocks_as_declared]
+        filled = np.append(weights, np.zeros(sum(lengths) - len(weights)))
+        pieces = np.split(filled, np.cumsum(lengths)[:-1])
+        vars(other)["_arrays"] = self._arrays  # where the cached properties are kept
+        vars(other)["_blocks_as_declared"] = tuple(
+            (piece, *block[1:])
+            for piece, block in zip(pieces, self._blocks_as_declared, strict=True)
+        )
+        return other
+
     @cached_property
     def outcome_column(self) -> str:
         """The column of the data that holds the outcome as the model observes it."""
@@ -296,20 +340,24 @@ class Problem:
         self._require_independent_rows("the likelihood of other rows")
 
     @cached_property
-    def _weighted_as_declared(self) -> tuple[Any, ...]:
-        return self._counted(self.rows.weights)
+    def _blocks_as_declared(self) -> tuple[Block, ...]:
+        return self._cut(self.rows.weights)
 
-    def _weighted(self, weights: np.ndarray | None) -> tuple[Any, ...]:
-        """Row weights and arrays, as the functions of weighted rows take them."""
+    @property
+    def _apart(self) -> bool:
+        """Whether a sum over rows can be taken block by block."""
+        return self.independent and not self.graph.prior_reads_rows
+
+    def _blocks(self, weights: np.ndarray | None) -> tuple[Block, ...]:
+        """Row weights and arrays, block by block, as sums over rows take them."""
         if weights is None:
-            return self._weighted_as_declared
+            return self._blocks_as_declared
         self._require_independent_rows("weighted rows")
-        return self._counted(np.asarray(weights, float))
+        return self._cut(np.asarray(weights, float))
 
-    def _counted(self, weights: np.ndarray) -> tuple[Any, ...]:
-        if (weights > 0).all():
-            return (*self.functions.put([weights]), *self._arrays)
-        return self.functions.put([weights, *counted(self.graph, self.rows.arrays, weights)])
+    def _cut(self, weights: np.ndarray) -> tuple[Block, ...]:
+        blocks = cut(self.graph, self.rows.arrays, weights, self._apart)
+        return tuple(self.functions.put(block) for block in blocks)
 
     def _require_independent_rows(self, what: str) -> None:
         if not self.independent:
@@ -400,7 +448,7 @@ def _revive(state: bytes) -> Problem:
     source, data, rows, engine = cloudpickle.loads(state)
     if isinstance(source, pm.Model):
         return replace(_bind_model(source, None, None, engine), rows=rows)
-    return bind(source, data, engine=engine)
+    return replace(bind(source, data, engine=engine), rows=rows)
 
 
 def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.Dataset, pm.Model]:

@@ -46,24 +46,26 @@ def second_order(function: Function) -> Function:
 
 
 def with_forward(
-    reverse: Function, forward: Function, unsupported: tuple[type[Exception], ...]
+    reverse: tuple[Function, Function],
+    forward: tuple[Function, Function],
+    unsupported: tuple[type[Exception], ...],
 ) -> Function:
     """`reverse`, or `forward` where its value is finite and a derivative is not.
 
+    Either is a function that gives one vector, the value first, and what to make of theta and it.
     An objective that has no forward derivative keeps those it has: `unsupported` is what tracing
     it raises, at the first call.
     """
+    (first, finish), (second, finish_second) = reverse, forward
 
     def derivatives(theta: Any, *others: Any) -> Any:
-        found = reverse(theta, *others)
-        value, *slopes = found
-        if not math.isfinite(value) or len(theta) > MOST_PARAMETERS:
-            return found
-        if all(np.isfinite(slope).all() for slope in slopes):
-            return found
+        found = first(theta, *others)
+        sound = np.isfinite(found).all() or not math.isfinite(found[0])
+        if sound or len(theta) > MOST_PARAMETERS:
+            return finish(theta, found)
         try:
-            return forward(theta, *others)
+            return finish_second(theta, second(theta, *others))
         except unsupported:
-            return found
+            return finish(theta, found)
 
     return derivatives

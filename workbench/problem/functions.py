@@ -60,30 +60,22 @@ class Functions:
             draw = partial(self._draws_by.make, name, example)
             yield pytensor_engine.NAME, draw, pytensor_engine.UNSUPPORTED
             return
-        apart = {
-            "derivatives": lambda: self._likelihood_apart,
-            "prior_derivatives": lambda: self._prior_apart,
-        }
+        what = name.removeprefix("prior_")
+        prior = name.removesuffix(what)
+        apart = partial(self._apart, prior)
         for key, engine in self._made_by.items():
             module = ENGINES[key]
-            if name == "hessian" and key == "jax":
+            if what == "hessian" and key == "jax":
                 continue  # asked for only where JAX has no second derivatives
-            if name in apart and key == "pytensor":
-                yield "see value_and_gradient and hessian", apart[name], ()
+            if what == "derivatives" and key == "pytensor":
+                yield f"see {prior}value_and_gradient and {prior}hessian", lambda: apart, ()
                 return
             yield module.NAME, partial(engine.make, name, example), module.UNSUPPORTED
-        if name == "hessian" and "pytensor" in self._made_by:
-            differences = self._made_by["pytensor"].hessian_by_differences
-            yield DIFFERENCES, partial(differences, False), pytensor_engine.UNSUPPORTED
+        if what == "hessian" and "pytensor" in self._made_by:
+            differences = partial(self._made_by["pytensor"].hessian_by_differences, prior)
+            yield DIFFERENCES, differences, pytensor_engine.UNSUPPORTED
 
-    def _likelihood_apart(self, theta: np.ndarray, weights: Any, *arrays: Any) -> Derivatives:
+    def _apart(self, prefix: str, *arguments: Any) -> Derivatives:
         """The derivatives by two functions, each by the engine that can."""
-        return self._apart(theta, 0.0, weights, *arrays)
-
-    def _prior_apart(self, theta: np.ndarray, weights: Any, *arrays: Any) -> Derivatives:
-        """The same without any row."""
-        return self._apart(theta, 1.0, np.zeros(len(weights)), *arrays)
-
-    def _apart(self, *arguments: Any) -> Derivatives:
-        value, gradient = self("value_and_gradient", *arguments)
-        return value, gradient, self("hessian", *arguments)
+        value, gradient = self(f"{prefix}value_and_gradient", *arguments)
+        return value, gradient, self(f"{prefix}hessian", *arguments)

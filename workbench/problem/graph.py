@@ -68,6 +68,7 @@ class Graph:
     inputs: tuple[RowInput, ...]
     pointwise: Variable
     log_prior: Variable
+    prior_reads_rows: bool
     log_jacobian: Variable  # log |d natural / d theta|, of theta
     natural: Variable  # of theta
     unconstrained: Variable  # theta of naturals
@@ -108,6 +109,7 @@ def read_graph(model: pm.Model) -> Graph:
         inputs=tuple(inputs.values()),
         pointwise=pointwise,
         log_prior=log_prior,
+        prior_reads_rows=_reads_rows(log_prior, inputs),
         log_jacobian=others[-1],
         natural=_flat(others[: len(free)]),
         unconstrained=_unconstrained(model, naturals, shapes),
@@ -311,6 +313,11 @@ def _inputs(model: pm.Model, outputs: Sequence[Variable], count: int) -> dict[Va
             along = (None,) * value.ndim
             found[variable] = RowInput(name, kind, value, along, True, constant=True)
     return found
+
+
+def _reads_rows(output: Variable, inputs: dict[Variable, RowInput]) -> bool:
+    read = set(ancestors([output]))
+    return any(row.varies_by_row and row.variable in read for row in inputs.values())
 
 
 def _dims(model: pm.Model, name: str | None, axes: int) -> tuple[str | None, ...]:

@@ -11,12 +11,13 @@ from pytensor.graph import FunctionGraph
 from pytensor.graph.basic import Variable
 from pytensor.link.jax.dispatch import jax_funcify
 
+from workbench.problem.blocks import added
 from workbench.problem.deterministics import ENGINE_NAME
 from workbench.problem.forward import first_order, second_order, with_forward
 from workbench.problem.graph import Graph
 from workbench.problem.lowerings import for_jax
 from workbench.problem.predictors import split
-from workbench.problem.second_order import TOGETHER, Structured, directly, in_blocks
+from workbench.problem.second_order import TOGETHER, Structured, directly, packed, unpacked
 
 NAME = "JAX"
 # NotImplementedError: an operation without a translation, or a derivative without a rule.
@@ -40,41 +41,46 @@ def put(arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
 
 
 class Engine:
-    """Functions by name: of theta, of the prior's share and weights where they count, of arrays."""
+    """Functions by name: of theta and blocks of rows, added up, or of theta and the arrays."""
 
     def __init__(self, graph: Graph, independent: bool) -> None:
         self.graph, self.independent = graph, independent
 
     def make(self, name: str, example: tuple[Any, ...]) -> Function:
         """Traced now, so that what JAX cannot do is known here; compiled again for other shapes."""
+        if name in self._sums:
+            return self._sums[name](example)
         if name.startswith(ENGINE_NAME):
             function, finish = self._deterministic(name.removeprefix(ENGINE_NAME))
         else:
-            function, finish = self._ways(example)[name]()
+            function, finish = self._ways[name]()
         jitted = jax.jit(function)
         jax.eval_shape(jitted, *example)
-        call = _finished(jitted, finish)
-        if name == "value_and_gradient":
-            alone = jax.jit(first_order(self._objective))
-            return with_forward(call, _finished(alone, _pair), UNSUPPORTED)
-        if name == "derivatives":
-            alone = jax.jit(second_order(self._likelihood))
-            return with_forward(call, _finished(alone, _triple), UNSUPPORTED)
-        return call
+        return lambda *arguments: finish(jitted(*arguments))
 
-    def _ways(self, example: tuple[Any, ...]) -> dict[str, Callable[[], tuple[Function, Function]]]:
-        """What to trace, and what to make of its output, by name."""
+    @property
+    def _sums(self) -> dict[str, Callable[[tuple[Any, ...]], Function]]:
+        """Functions of theta (or several), what else they take, and blocks of rows."""
         return {
-            "values": lambda: (self._values, np.asarray),
-            "value_and_gradient": lambda: (jax.value_and_grad(self._objective), _pair),
-            "derivatives": lambda: self._derivatives(example[0], len(example[1])),
-            "hessian_product": lambda: (self._hessian_product, np.asarray),
-            "prior_derivatives": lambda: (self._prior_derivatives, _triple),
+            "values": partial(_over_blocks, self._values),
+            "hessian_product": partial(_over_blocks, partial(_curved, self._nll)),
+            "value_and_gradient": self._value_and_gradient,
+            "derivatives": self._derivatives,
+        }
+
+    @property
+    def _ways(self) -> dict[str, Callable[[], tuple[Function, Function]]]:
+        """What to trace of theta and the arrays, and what to make of its output, by name."""
+        return {
+            "prior_values": lambda: (self._prior_values, np.asarray),
+            "prior_value_and_gradient": lambda: (jax.value_and_grad(self._penalty), _numbers),
+            "prior_derivatives": lambda: (self._prior_derivatives, _numbers),
+            "prior_hessian_product": lambda: (partial(_curved, self._penalty), np.asarray),
             "pointwise": lambda: (self._rows, np.asarray),
             "scores": lambda: (jax.jacfwd(self._rows), np.asarray),
             "log_prior": lambda: (self._prior, float),
             "log_jacobians": lambda: (self._log_jacobians, np.asarray),
-            "log_jacobian_derivatives": lambda: (self._log_jacobian_derivatives, _triple),
+            "log_jacobian_derivatives": lambda: (self._log_jacobian_derivatives, _numbers),
             "natural": lambda: (self._natural, np.asarray),
             "natural_jacobian": lambda: (jax.jacfwd(self._natural), np.asarray),
             "unconstrained": lambda: (self._unconstrained, np.asarray),
@@ -139,28 +145,29 @@ class Engine:
     def _inputs(self, vector: Variable) -> list[Variable]:
         return [vector, *(row.variable for row in self.graph.inputs)]
 
-    def _objective(self, theta: Any, prior: Any, weights: Any, *arrays: Any) -> Any:
-        """NLL less `prior` log priors; infinite outside the priors' support."""
-        return self._nll(theta, weights, *arrays) + self._penalty(theta, prior, *arrays)
-
-    def _likelihood(self, theta: Any, weights: Any, *arrays: Any) -> Any:
-        return self._objective(theta, 0.0, weights, *arrays)
-
-    def _hessian_product(self, theta: Any, direction: Any, *others: Any) -> Any:
-        return jax.jvp(lambda t: jax.grad(self._objective)(t, *others), (theta,), (direction,))[1]
-
     def _nll(self, theta: Any, weights: Any, *arrays: Any) -> Any:
-        return -jnp.where(weights > 0, weights * self._rows(theta, *arrays), 0.0).sum()
+        """Of these rows; infinite outside the priors' support."""
+        terms = jnp.where(weights > 0, weights * self._rows(theta, *arrays), 0.0)
+        return jnp.where(self._outside(theta, *arrays), jnp.inf, -terms.sum())
 
-    def _penalty(self, theta: Any, prior: Any, *arrays: Any) -> Any:
-        value = self._prior(theta, *arrays)
-        outside = jnp.isneginf(value)
-        return jnp.where(outside, jnp.inf, -prior * jnp.where(outside, 0.0, value))
+    def _penalty(self, theta: Any, *arrays: Any) -> Any:
+        """Minus the log prior, infinite outside its support."""
+        outside = self._outside(theta, *arrays)
+        return jnp.where(outside, jnp.inf, -jnp.where(outside, 0.0, self._prior(theta, *arrays)))
 
-    def _values(self, thetas: Any, *arguments: Any) -> Any:
-        """The objective at each theta: one after the other, or some at once where they are long."""
+    def _outside(self, theta: Any, *arrays: Any) -> Any:
+        return jnp.isneginf(self._prior(theta, *arrays))
+
+    def _values(self, thetas: Any, *others: Any) -> Any:
+        """At each theta: one after the other, or some at once where they are long."""
         together = BATCH if thetas.shape[1] > TOGETHER else None
-        return jax.lax.map(lambda t: self._objective(t, *arguments), thetas, batch_size=together)
+        return jax.lax.map(lambda t: self._nll(t, *others), thetas, batch_size=together)
+
+    def _prior_values(self, thetas: Any, *arrays: Any) -> Any:
+        return jax.lax.map(lambda theta: self._penalty(theta, *arrays), thetas)
+
+    def _prior_derivatives(self, theta: Any, *arrays: Any) -> Any:
+        return directly(lambda t: self._penalty(t, *arrays), theta)
 
     def _log_jacobians(self, thetas: Any, *arrays: Any) -> Any:
         return jax.lax.map(lambda theta: self._log_jacobian(theta, *arrays), thetas)
@@ -168,37 +175,28 @@ class Engine:
     def _log_jacobian_derivatives(self, theta: Any, *arrays: Any) -> Any:
         return directly(lambda t: self._log_jacobian(t, *arrays), theta)
 
-    def _derivatives(self, start: np.ndarray, rows: int) -> tuple[Function, Function]:
-        """NLL, gradient and Hessian, by the linear predictors where that is less work."""
-        form = self._by_predictors
+    def _value_and_gradient(self, example: tuple[Any, ...]) -> Function:
+        reverse = _over_blocks(_packing(jax.value_and_grad(self._nll)), example)
+        forward = _over_blocks(_packing(first_order(self._nll)))
+        return with_forward((reverse, _pair), (forward, _pair), UNSUPPORTED)
 
-        def part(theta: Any, weights: Any, *arrays: Any) -> Any:
-            return directly(lambda t: self._nll(t, weights, *arrays), theta)
+    def _derivatives(self, example: tuple[Any, ...]) -> Function:
+        """Value, gradient and Hessian, by the linear predictors where that is less work."""
+        form, (weights, *_) = self._by_predictors, example[-1][0]
 
-        if form is None or not form.pays(start, rows):
-            return partial(self._inside_support, part), _triple
+        def direct(theta: Any, *others: Any) -> Any:
+            return directly(lambda t: self._nll(t, *others), theta)
 
-        def reduced(theta: Any, *others: Any) -> Any:
-            return theta, *self._inside_support(form.reduced, theta, *others)
+        def reduced(form: Structured, theta: Any, weights: Any, *arrays: Any) -> Any:
+            value, *others = form.reduced(theta, weights, *arrays)
+            return jnp.where(self._outside(theta, *arrays), jnp.inf, value), *others
 
-        return reduced, lambda out: form.by_theta(np.asarray(out[0]), *out[1:])
-
-    def _inside_support(self, part: Function, theta: Any, weights: Any, *arrays: Any) -> Any:
-        """A sum over rows, its value infinite outside the priors' support."""
-        value, *others = self._added(partial(part, theta), weights, arrays)
-        outside = jnp.isneginf(self._prior(theta, *arrays))
-        return jnp.where(outside, jnp.inf, value), *others
-
-    def _prior_derivatives(self, theta: Any, weights: Any, *arrays: Any) -> Any:
-        """Minus the log prior, its gradient and its Hessian; no row counts."""
-        return directly(lambda t: self._penalty(t, 1.0, *arrays), theta)
-
-    def _added(self, function: Function, weights: Any, arrays: Sequence[Any]) -> Any:
-        """A sum over rows, a function of weights and arrays, block by block if they are apart."""
-        by_row = [row.varies_by_row for row in self.graph.inputs]
-        if self.independent and any(by_row):
-            return in_blocks(function, by_row, weights, arrays)
-        return function(weights, *arrays)
+        if form is not None and form.pays(len(weights)):
+            reverse = _over_blocks(_packing(partial(reduced, form)), example), form.by_theta
+        else:
+            reverse = _over_blocks(_packing(direct), example), unpacked
+        forward = _over_blocks(_packing(second_order(self._nll))), unpacked
+        return with_forward(reverse, forward, UNSUPPORTED)
 
     @cached_property
     def _rows_graph(self) -> FunctionGraph:
@@ -220,6 +218,7 @@ class Engine:
             coefficients=_funcified([theta], [one.coefficients for one in parts.predictors]),
             places=tuple(one.places for one in parts.predictors),
             direct=parts.direct,
+            count=theta.type.shape[0],
         )
 
 
@@ -233,17 +232,40 @@ def _translated(graph: FunctionGraph) -> Function:
         return jax_funcify(graph)
 
 
-def _finished(function: Function, finish: Function) -> Function:
-    return lambda *arguments: finish(function(*arguments))
+def _over_blocks(function: Function, example: tuple[Any, ...] | None = None) -> Function:
+    """A function of weights and arrays, its results vectors, added up over blocks of rows.
+
+    It is traced where an example is given.
+    """
+    jitted = jax.jit(function)
+    if example is not None:
+        jax.eval_shape(jitted, *example[:-1], *example[-1][0])
+
+    def call(*arguments: Any) -> np.ndarray:
+        *at, blocks = arguments
+        return added(lambda block: np.asarray(jitted(*at, *block)), blocks)
+
+    return call
+
+
+def _packing(function: Function) -> Function:
+    return lambda *arguments: packed(*function(*arguments))
+
+
+def _curved(function: Function, theta: Any, direction: Any, *others: Any) -> Any:
+    """The Hessian of a scalar function of theta times a direction."""
+    return jax.jvp(lambda t: jax.grad(function)(t, *others), (theta,), (direction,))[1]
+
+
+def _pair(theta: np.ndarray, vector: np.ndarray) -> tuple[float, np.ndarray]:
+    return float(vector[0]), vector[1:]
 
 
 def _leaves(out: Any) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in out]
 
 
-def _pair(out: Any) -> tuple[float, np.ndarray]:
-    return float(np.asarray(out[0])), np.asarray(out[1])
-
-
-def _triple(out: Any) -> tuple[float, np.ndarray, np.ndarray]:
-    return float(np.asarray(out[0])), np.asarray(out[1]), np.asarray(out[2])
+def _numbers(out: Any) -> tuple[Any, ...]:
+    """A value, and arrays."""
+    value, *others = out
+    return float(value), *_leaves(others)

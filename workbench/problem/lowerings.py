@@ -15,7 +15,7 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.link.jax.dispatch import jax_funcify
 from pytensor.raise_op import Assert
-from pytensor.scalar.basic import ScalarOp, Sub
+from pytensor.scalar.basic import ScalarOp, Sub, Switch
 from pytensor.scalar.math import BetaInc, Erfcx, GammaLn, Sigmoid, Softplus
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
 from pytensor.tensor.elemwise import Elemwise
@@ -68,6 +68,7 @@ def for_jax(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function
     if any(_is(node, BetaInc) for node in graph.apply_nodes):
         in2out(betainc_of_one).rewrite(graph)
         mode.JAX.optimizer.rewrite(graph)
+    in2out(choice_first).rewrite(graph)
     in2out(with_derivatives).rewrite(graph)
     in2out(length_as_it_is).rewrite(graph)
     return graph
@@ -86,6 +87,26 @@ def betainc_of_one(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
     if _constant(b) != 1:
         return None
     return [pt.exp(a * pt.log(x)).astype(node.outputs[0].dtype)]
+
+
+@node_rewriter([Elemwise])
+def choice_first(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
+    """switch(c, f(a), f(b)) = f(switch(c, a, b)), so that f is computed once.
+
+    Both sides of a choice are, and are differentiated: of a logit's softplus, one too many.
+    """
+    if not _is(node, Switch):
+        return None
+    condition, *sides = node.inputs
+    if any(side.owner is None or not isinstance(side.owner.op, Elemwise) for side in sides):
+        return None
+    first, second = (side.owner for side in sides)
+    alike = first.op == second.op and len(first.inputs) == len(second.inputs) == 1
+    if not alike or first is second:
+        return None
+    chosen = pt.switch(condition, first.inputs[0], second.inputs[0])
+    inner = choice_first.transform(graph, chosen.owner)
+    return [first.op(inner[0] if inner else chosen).astype(node.outputs[0].dtype)]
 
 
 @node_rewriter([Assert])

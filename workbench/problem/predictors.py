@@ -79,6 +79,8 @@ def _places(coefficients: Variable, theta: Variable, count: int) -> np.ndarray |
     node = coefficients.owner
     while node is not None and (isinstance(node.op, Reshape) or _adds_axes(node)):
         coefficients, node = node.inputs[0], node.inputs[0].owner
+    if coefficients is theta:
+        return np.arange(count)
     return _taken(node, theta, count) if node is not None else None
 
 

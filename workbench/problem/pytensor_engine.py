@@ -42,18 +42,20 @@ def plain(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function:
 
 
 class Engine:
-    """Functions of (theta, prior, weights, *arrays), or of (theta, *arrays), by name."""
+    """Functions by name: of theta and blocks of rows, added up, or of theta and the arrays."""
 
     def __init__(self, graph: Graph, independent: bool) -> None:
         self.graph = graph
         self.arrays = [row.variable for row in graph.inputs]
-        self.prior, self.weights = pt.scalar("prior"), pt.vector("weights")
+        self.weights = pt.vector("weights")
 
     def make(self, name: str, example: tuple[Any, ...]) -> Function:
         """The function of that name; `example` tells how large the work is."""
-        graph, large = self.graph, sum(np.size(array) for array in example) > LARGE
+        graph, large = self.graph, _size(example) > LARGE
         if name.startswith(ENGINE_NAME):
             return self._deterministic(name.removeprefix(ENGINE_NAME), large)
+        if name.removeprefix("prior_") in OF_A_SCALAR:
+            return self._of_a_scalar(name, large)
         simple = {
             "pointwise": (graph.theta, graph.pointwise),
             "log_prior": (graph.theta, graph.log_prior),
@@ -76,13 +78,13 @@ class Engine:
             return lambda *arguments: jacobians(*arguments)[0]
         return getattr(self, f"_{name}")(large)
 
-    def hessian_by_differences(self, large: bool) -> Function:
+    def hessian_by_differences(self, prior: str) -> Function:
         """Central differences of the exact gradient, of fourth order.
 
         Gradients without a derivative of their own come from series cut at 1e-9 or so: with this
         step that leaves some 1e-7 of the second derivatives, and the truncation less.
         """
-        exact = self._value_and_gradient(large)
+        exact = self._of_a_scalar(f"{prior}value_and_gradient", large=False)
 
         def call(theta: np.ndarray, *others: Any) -> np.ndarray:
             def slope(step: np.ndarray) -> np.ndarray:
@@ -96,51 +98,22 @@ class Engine:
 
         return call
 
-    def _values(self, large: bool) -> Function:
-        function = _function(self._inputs(), [self._objective()], large)
-        return lambda thetas, *others: np.array([function(t, *others)[0] for t in thetas])
+    def _of_a_scalar(self, name: str, large: bool) -> Function:
+        """A function of the rows' NLL, added up over blocks, or of minus the log prior."""
+        what = name.removeprefix("prior_")
+        if what != name:
+            return OF_A_SCALAR[what](self._penalty(), self.graph.theta, self.arrays, large)
+        inputs = [self.weights, *self.arrays]
+        function = OF_A_SCALAR[what](self._nll(), self.graph.theta, inputs, large)
+        return lambda *arguments: _added(function, *arguments)
 
     def _log_jacobians(self, large: bool) -> Function:
-        function = _function([self.graph.theta, *self.arrays], [self.graph.log_jacobian], large)
-        return lambda thetas, *others: np.array([function(t, *others)[0] for t in thetas])
+        return _values(self.graph.log_jacobian, self.graph.theta, self.arrays, large)
 
     def _log_jacobian_derivatives(self, large: bool) -> Function:
-        value = self.graph.log_jacobian
-        gradient, direction = _gradient(value, self.graph.theta), pt.vector("direction")
-        product = _gradient((gradient * direction).sum(), self.graph.theta)
-        first = _function([self.graph.theta, *self.arrays], [value, gradient], large)
-        second = _function([self.graph.theta, *self.arrays, direction], [product], large)
-
-        def call(theta: np.ndarray, *others: Any) -> tuple[float, np.ndarray, np.ndarray]:
-            here, slope = first(theta, *others)
-            columns = [second(theta, *others, unit)[0] for unit in np.eye(len(theta))]
-            return float(here), np.asarray(slope), _symmetric(columns)
-
-        return call
-
-    def _value_and_gradient(self, large: bool) -> Function:
-        objective = self._objective()
-        outputs = [objective, _gradient(objective, self.graph.theta)]
-        function = _function(self._inputs(), outputs, large)
-
-        def call(*arguments: Any) -> tuple[float, np.ndarray]:
-            value, gradient = function(*arguments)
-            return float(value), np.asarray(gradient)
-
-        return call
-
-    def _hessian(self, large: bool) -> Function:
-        product = self._hessian_product(large)
-        return lambda theta, *others: _symmetric(
-            [product(theta, unit, *others) for unit in np.eye(len(theta))]
-        )
-
-    def _hessian_product(self, large: bool) -> Function:
-        gradient, direction = _gradient(self._objective(), self.graph.theta), pt.vector("direction")
-        product = _gradient((gradient * direction).sum(), self.graph.theta)
-        theta, *others = self._inputs()
-        function = _function([theta, direction, *others], [product], large)
-        return lambda *arguments: np.asarray(function(*arguments)[0])
+        scalar = (self.graph.log_jacobian, self.graph.theta, self.arrays, large)
+        first, second = _value_and_gradient(*scalar), _hessian(*scalar)
+        return lambda *arguments: (*first(*arguments), second(*arguments))
 
     def _deterministic(self, name: str, large: bool) -> Function:
         symbolic = self.graph.deterministics[name]
@@ -173,16 +146,79 @@ class Engine:
         function = _function(inputs, outputs, large=False)
         return lambda *arguments: np.asarray(function(*arguments)[0])
 
-    def _inputs(self) -> list[Variable]:
-        return [self.graph.theta, self.prior, self.weights, *self.arrays]
+    def _nll(self) -> Variable:
+        """Of the rows; infinite outside the priors' support."""
+        terms = pt.switch(self.weights > 0, self.weights * self.graph.pointwise, 0.0)
+        return pt.switch(self._outside(), np.inf, -terms.sum())
 
-    def _objective(self) -> Variable:
-        """NLL less `prior` log priors; infinite outside the priors' support."""
-        graph, counted = self.graph, self.weights > 0
-        outside = pt.isinf(graph.log_prior) & (graph.log_prior < 0)
-        log_prior = pt.switch(outside, 0.0, graph.log_prior)
-        penalty = pt.switch(outside, np.inf, -self.prior * log_prior)
-        return -pt.switch(counted, self.weights * graph.pointwise, 0.0).sum() + penalty
+    def _penalty(self) -> Variable:
+        """Minus the log prior, infinite outside its support."""
+        outside = self._outside()
+        return pt.switch(outside, np.inf, -pt.switch(outside, 0.0, self.graph.log_prior))
+
+    def _outside(self) -> Variable:
+        return pt.isinf(self.graph.log_prior) & (self.graph.log_prior < 0)
+
+
+def _values(scalar: Variable, theta: Variable, inputs: Sequence[Variable], large: bool) -> Function:
+    function = _function([theta, *inputs], [scalar], large)
+    return lambda thetas, *others: np.array([function(t, *others)[0] for t in thetas])
+
+
+def _value_and_gradient(
+    scalar: Variable, theta: Variable, inputs: Sequence[Variable], large: bool
+) -> Function:
+    function = _function([theta, *inputs], [scalar, _gradient(scalar, theta)], large)
+
+    def call(*arguments: Any) -> tuple[float, np.ndarray]:
+        value, gradient = function(*arguments)
+        return float(value), np.asarray(gradient)
+
+    return call
+
+
+def _hessian_product(
+    scalar: Variable, theta: Variable, inputs: Sequence[Variable], large: bool
+) -> Function:
+    gradient, direction = _gradient(scalar, theta), pt.vector("direction")
+    product = _gradient((gradient * direction).sum(), theta)
+    function = _function([theta, direction, *inputs], [product], large)
+    return lambda *arguments: np.asarray(function(*arguments)[0])
+
+
+def _hessian(
+    scalar: Variable, theta: Variable, inputs: Sequence[Variable], large: bool
+) -> Function:
+    product = _hessian_product(scalar, theta, inputs, large)
+    return lambda point, *others: _symmetric(
+        [product(point, unit, *others) for unit in np.eye(len(point))]
+    )
+
+
+# What can be asked of a scalar function of theta.
+OF_A_SCALAR = {
+    "values": _values,
+    "value_and_gradient": _value_and_gradient,
+    "hessian_product": _hessian_product,
+    "hessian": _hessian,
+}
+
+
+def _added(function: Function, *arguments: Any) -> Any:
+    """A function's sum over blocks of rows, one after the other: PyTensor's share their storage."""
+    *at, blocks = arguments
+    found = [function(*at, *block) for block in blocks]
+    if isinstance(found[0], tuple):
+        return tuple(sum(parts) for parts in zip(*found, strict=True))
+    return sum(found)
+
+
+def _size(example: Sequence[Any]) -> int:
+    """How many numbers the arrays have, those in blocks included."""
+    return sum(
+        _size([part for block in one for part in block]) if isinstance(one, tuple) else np.size(one)
+        for one in example
+    )
 
 
 def _symmetric(columns: Sequence[np.ndarray]) -> np.ndarray:

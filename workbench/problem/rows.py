@@ -1,7 +1,7 @@
 """The rows that a problem stands on: taken from the data, refused where they cannot be used."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,19 +72,20 @@ def taken_rows(
     return Rows(tuple(ordered), labels, observed, weights, groups, unread)
 
 
-def counted(graph: Graph, arrays: Sequence[np.ndarray], weights: np.ndarray) -> list[np.ndarray]:
-    """The arrays, in which a row of weight zero reads the data of one that counts.
-
-    Its own term may be NaN, and so would be its gradient, whatever it is multiplied by.
-    """
-    counts = weights > 0
-    spare = int(np.argmax(counts))
-    return [
-        np.where(counts.reshape((-1,) + (1,) * (array.ndim - 1)), array, array[spare])
-        if row.varies_by_row
-        else array
-        for row, array in zip(graph.inputs, arrays, strict=True)
-    ]
+def chosen(rows: Rows, graph: Graph, places: np.ndarray, weights: np.ndarray) -> Rows:
+    """The rows at these places, as often as they are named, with weights of their own."""
+    arrays = tuple(
+        array[places] if row.varies_by_row else array
+        for row, array in zip(graph.inputs, rows.arrays, strict=True)
+    )
+    return replace(
+        rows,
+        arrays=arrays,
+        labels=rows.labels[places],
+        observed=rows.observed[places],
+        weights=weights,
+        groups=None if rows.groups is None else rows.groups[places],
+    )
 
 
 def rows_by_name(graph: Graph, other: Mapping[str, Any] | xr.Dataset) -> Rows:

@@ -5,9 +5,10 @@ through linear predictors, it takes one for each predictor and each other parame
 of the designs: sums over rows of x h x', h being a row's second derivatives by its predictors.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations_with_replacement
 from typing import Any
 
 import jax
@@ -15,10 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 Function = Callable[..., Any]
-# Rows whose second derivatives are taken at once: they stay in the processor's cache.
-BLOCK = 2_000
 # Numbers by row, saved in each pass, from which on the pieces are worth putting together.
-WORTH = 10_000
+WORTH = 1_000
 # What a row's term is differentiated by, at most: beyond, products by pairs of predictors
 # would take more memory than they save.
 WIDEST = 16
@@ -41,43 +40,15 @@ def directly(function: Function, theta: Any) -> tuple[Any, Any, Any]:
     return value, slope, curvature
 
 
-def in_blocks(
-    function: Function, by_row: Sequence[bool], weights: Any, arrays: Sequence[Any]
-) -> Any:
-    """A sum over rows, as a function of weights and arrays, added up over blocks of the rows."""
-    count = weights.shape[0]
-    if count <= BLOCK:
-        return function(weights, *arrays)
-    blocks = -(-count // BLOCK)
-    cut = [_cut(a, blocks) for a, varies in zip(arrays, by_row, strict=True) if varies]
-
-    def part(block: tuple[Any, ...]) -> Any:
-        block_weights, *pieces = block
-        piece = iter(pieces)
-        each = zip(arrays, by_row, strict=True)
-        return function(block_weights, *(next(piece) if varies else a for a, varies in each))
-
-    def add(total: Any, block: tuple[Any, ...]) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, total, part(block)), None
-
-    every = (_cut(weights, blocks).at[-1].multiply(_inside(count, blocks)), *cut)
-    shapes = jax.eval_shape(part, jax.tree.map(lambda array: array[0], every))
-    zero = jax.tree.map(lambda shape: jnp.zeros(shape.shape, shape.dtype), shapes)
-    return jax.lax.scan(add, zero, every)[0]
+def packed(value: Any, *others: Any) -> Any:
+    """A number and arrays as one vector: a call hands over its results at once."""
+    return jnp.concatenate([value[None], *(jnp.ravel(other) for other in others)])
 
 
-def _cut(array: Any, blocks: int) -> Any:
-    """The rows in blocks of equal length, the last filled up with copies of the last row."""
-    length = -(-array.shape[0] // blocks)
-    missing = blocks * length - array.shape[0]
-    filled = jnp.concatenate([array, jnp.repeat(array[-1:], missing, axis=0)])
-    return filled.reshape((blocks, length, *array.shape[1:]))
-
-
-def _inside(count: int, blocks: int) -> np.ndarray:
-    """One for each row of the last block that is no filling."""
-    length = -(-count // blocks)
-    return (np.arange((blocks - 1) * length, blocks * length) < count).astype(float)
+def unpacked(theta: np.ndarray, vector: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """(value, gradient, Hessian) by theta, of what `packed` made of them."""
+    size = len(theta)
+    return float(vector[0]), vector[1 : size + 1], vector[size + 1 :].reshape(size, size)
 
 
 @dataclass(frozen=True)
@@ -87,7 +58,7 @@ class Structured:
     `terms(theta, *products, *arrays)` are shape (n,), `designs(*arrays)` and
     `coefficients(theta)` lists of the predictors' factors; `places` are the coordinates of
     theta that each one's coefficients are, None for any other function of theta; `direct`
-    those that the terms read otherwise.
+    those that the terms read otherwise; `count` is theta's length.
     """
 
     terms: Function
@@ -95,22 +66,28 @@ class Structured:
     coefficients: Function
     places: tuple[np.ndarray | None, ...]
     direct: np.ndarray
+    count: int
 
-    def pays(self, theta: np.ndarray, rows: int) -> bool:
+    @cached_property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Those of each predictor's coefficients."""
+        return tuple(one.shape for one in jax.eval_shape(self.coefficients, np.zeros(self.count)))
+
+    def pays(self, rows: int) -> bool:
         """Whether it is less work than the direct way."""
-        width = sum(one.shape[1] for one in jax.eval_shape(self.coefficients, theta))
-        fewer = len(theta) - width - len(self.direct)
+        width = sum(columns for _, columns in self.shapes)
+        fewer = self.count - width - len(self.direct)
         return fewer * rows >= WORTH and width <= WIDEST
 
-    def reduced(self, theta: Any, weights: Any, *arrays: Any) -> tuple[Any, Any, Any]:
+    def reduced(self, theta: Any, weights: Any, *arrays: Any) -> tuple[Any, ...]:
         """Derivatives by z: the direct coordinates, and then each predictor's coefficients.
 
-        The value, the gradient in these pieces, and the Hessian in blocks by pairs of pieces, of
-        which those on and above the diagonal are given.
+        The value, the gradient in these pieces, and the blocks of the Hessian by pairs of pieces
+        on and above its diagonal, row by row of blocks.
         """
         designs, coefficients = self.designs(*arrays), self.coefficients(theta)
         products = [X @ B for X, B in zip(designs, coefficients, strict=True)]
-        ends = np.cumsum([len(self.direct), *(B.shape[1] for B in coefficients)])
+        ends = np.cumsum([len(self.direct), *(columns for _, columns in self.shapes)])
 
         def slopes(v: Any) -> tuple[Any, tuple[Any, Any]]:
             """Slopes by the direct coordinates and by each row's products, all moved by v."""
@@ -127,34 +104,49 @@ class Structured:
         (corner, second), (value, (slope, by_row)) = jax.jacfwd(slopes, has_aux=True)(
             jnp.zeros(ends[-1])
         )
-        gradient = [slope, *((X.T @ g).ravel() for X, g in zip(designs, by_row, strict=True))]
-        blocks = {(0, 0): corner[:, : ends[0]]}
-        for j, (X, h) in enumerate(zip(designs, second, strict=True)):
-            border = jnp.einsum("np,nms->spm", X, h[:, :, : ends[0]])
-            blocks[0, j + 1] = border.reshape(ends[0], X.shape[1] * h.shape[1])
-            for other in range(j, len(designs)):
-                h_here = h[:, :, ends[other] : ends[other + 1]]
-                blocks[j + 1, other + 1] = _product(X, h_here, designs[other])
-        return value, gradient, blocks
+        # Else they would be computed again for each column of the designs.
+        second, by_row = jax.lax.optimization_barrier((second, by_row))
+        gradient, blocks = [slope], [corner[:, : ends[0]]]
+        pieces = [_products(j, designs, by_row[j], second[j], ends) for j in range(len(designs))]
+        gradient += [down for down, _, _ in pieces]
+        blocks += [border for _, border, _ in pieces]
+        return value, *gradient, *blocks, *(block for _, _, rest in pieces for block in rest)
+
+    def by_theta(
+        self, theta: np.ndarray, vector: np.ndarray
+    ) -> tuple[float, np.ndarray, np.ndarray]:
+        """(value, gradient, Hessian) by theta, of what `reduced` gives, packed."""
+        slope, curvature = self._where
+        gradient, hessian = vector[slope], vector[curvature]
+        if self._order is not None:
+            return float(vector[0]), gradient, hessian
+        jacobian, bend = (np.asarray(part) for part in self._chain(theta, gradient))
+        return float(vector[0]), gradient @ jacobian, jacobian.T @ hessian @ jacobian + bend
 
     @cached_property
-    def order(self) -> np.ndarray | None:
+    def _order(self) -> np.ndarray | None:
         """Where theta's coordinates stand in z, if z is but their permutation."""
         if any(places is None for places in self.places):
             return None
         z = np.concatenate([self.direct, *self.places])
         back = np.argsort(z)
-        return back if np.array_equal(z[back], np.arange(len(z))) else None
+        return back if np.array_equal(z[back], np.arange(self.count)) else None
 
-    def by_theta(
-        self, theta: np.ndarray, value: Any, pieces: Sequence[Any], blocks: Mapping[Any, Any]
-    ) -> tuple[float, np.ndarray, np.ndarray]:
-        """(value, gradient, Hessian) by theta, of what `reduced` gives."""
-        gradient, hessian = np.concatenate(pieces), _whole(blocks, [len(one) for one in pieces])
-        if self.order is not None and len(self.order) == len(theta):
-            return float(value), gradient[self.order], hessian[np.ix_(self.order, self.order)]
-        jacobian, bend = (np.asarray(part) for part in self._chain(theta, gradient))
-        return float(value), gradient @ jacobian, jacobian.T @ hessian @ jacobian + bend
+    @cached_property
+    def _where(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where gradient and Hessian stand in the packed vector, by theta if z is its order."""
+        sizes = [len(self.direct), *(rows * columns for rows, columns in self.shapes)]
+        ends = np.cumsum([0, *sizes])
+        slope, curvature = 1 + np.arange(ends[-1]), np.empty((ends[-1], ends[-1]), dtype=np.intp)
+        begin = 1 + ends[-1]
+        for row, column in combinations_with_replacement(range(len(sizes)), 2):
+            here, there = (slice(ends[one], ends[one + 1]) for one in (row, column))
+            size = sizes[row] * sizes[column]
+            block = np.arange(begin, begin + size).reshape(sizes[row], sizes[column])
+            curvature[here, there], curvature[there, here] = block, block.T
+            begin += size
+        order = self._order
+        return (slope, curvature) if order is None else (slope[order], curvature[order][:, order])
 
     @cached_property
     def _chain(self) -> Function:
@@ -170,21 +162,27 @@ class Structured:
         return jax.jit(chain)
 
 
-def _product(X: Any, h: Any, Z: Any) -> Any:
-    """sum over rows of X_a h_cd Z_b, by (a, c) and (b, d)."""
-    if h.shape[1:] == (1, 1):
-        return (X * h[:, 0]).T @ Z
-    product = jnp.einsum("na,ncd,nb->acbd", X, h, Z, optimize=True)
-    return product.reshape(X.shape[1] * h.shape[1], Z.shape[1] * h.shape[2])
+def _products(
+    place: int, designs: Sequence[Any], slopes: Any, second: Any, ends: np.ndarray
+) -> tuple[Any, Any, list[Any]]:
+    """Sums over rows of one design times what stands by row, in a single product of matrices.
 
+    slopes, second
+        By the predictor's columns c: (n, c), and those by the direct coordinates and by each
+        predictor's, which end at `ends`: (n, c, m).
 
-def _whole(blocks: Mapping[tuple[int, int], Any], sizes: Sequence[int]) -> np.ndarray:
-    """A symmetric matrix of its blocks on and above the diagonal."""
-    ends = np.cumsum([0, *sizes])
-    matrix = np.empty((ends[-1], ends[-1]))
-    for (row, column), block in blocks.items():
-        here, there = (slice(ends[one], ends[one + 1]) for one in (row, column))
-        matrix[here, there] = block
-        if row != column:
-            matrix[there, here] = matrix[here, there].T
-    return matrix
+    The gradient (a, c), the block with the direct coordinates (s, a, c), and the blocks
+    (a, c, b, d) with each design from this one on.
+    """
+    others = range(place, len(designs))
+    parts = [slopes, second[:, :, : ends[0]]]
+    parts += [
+        second[:, :, None, ends[other] : ends[other + 1]] * designs[other][:, None, :, None]
+        for other in others
+    ]
+    flat = [part.reshape(len(slopes), int(np.prod(part.shape[1:]))) for part in parts]
+    whole = designs[place].T @ jnp.concatenate(flat, axis=1)
+    cuts = np.cumsum([part.shape[1] for part in flat])[:-1]
+    gradient, border, *blocks = jnp.split(whole, cuts, axis=1)
+    border = border.reshape(designs[place].shape[1], slopes.shape[1], ends[0])
+    return gradient, jnp.moveaxis(border, -1, 0), blocks

@@ -8,7 +8,7 @@ import numpy as np
 from workbench.errors import DataError, ModelError, foreign_code, nearest
 from workbench.problem import pytensor_engine
 from workbench.problem.draws import SymbolicDraw
-from workbench.problem.rows import refuse_impossible_counts
+from workbench.problem.rows import chosen, refuse_impossible_counts
 
 if TYPE_CHECKING:
     from workbench.problem.binding import Problem
@@ -172,18 +172,7 @@ def unweighted(problem: "Problem") -> "Problem":
             "weights here are no whole numbers; simulate from a fit without weights"
         )
     places = np.repeat(np.arange(rows.count), rows.weights.astype(int))
-    arrays = tuple(
-        array[places] if row.varies_by_row else array
-        for row, array in zip(problem.graph.inputs, rows.arrays, strict=True)
-    )
-    repeated = replace(
-        rows,
-        arrays=arrays,
-        labels=rows.labels[places],
-        observed=rows.observed[places],
-        weights=np.ones(len(places)),
-        groups=None if rows.groups is None else rows.groups[places],
-    )
+    repeated = chosen(rows, problem.graph, places, np.ones(len(places)))
     data = problem.dataset
     if data is not None:
         data = data.isel(row=places).drop_vars("weight", errors="ignore")
