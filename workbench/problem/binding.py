@@ -19,6 +19,7 @@ from workbench.problem.blocks import Block, cut, length_of
 from workbench.problem.deterministics import ENGINE_NAME, DeterministicValues, read_further
 from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
+from workbench.problem.grouping import MEMBER, grouped
 from workbench.problem.rows import (
     Rows,
     chosen,
@@ -454,6 +455,8 @@ def _revive(state: bytes) -> Problem:
 def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.Dataset, pm.Model]:
     """The data as the definition expects them, and the model it makes of them."""
     complete = _with_predictors(definition, data, name)
+    if getattr(definition, "unit", "row") == "group" and MEMBER not in complete.dims:
+        complete = grouped(complete, name)
     for column in complete.data_vars:
         if column != "time":  # ours alone: a date is welcome
             refuse_unfit(complete[column])

@@ -1,0 +1,146 @@
+"""The library's definitions: each against SciPy row by row, a known truth, and statsmodels."""
+
+import importlib
+
+import numpy as np
+import pytest
+from statsmodels.genmod import families
+
+import workbench as wb
+from models.definition import OUTCOMES
+from tests.library import DEFINITIONS, TRUTH, problem, simulated, theta_of
+from workbench import density
+
+ROWS = 900
+# Their maxima stand on kinks, where there is no curvature to tell an error by.
+KINKED = {"continuous:laplace", "continuous:asymmetric_laplace"}
+SMOOTH = [name for name in DEFINITIONS if name not in KINKED]
+WITH_EQUIVALENT = [name for name in DEFINITIONS if DEFINITIONS[name].statsmodels]
+
+
+def test_every_definition_has_a_truth():
+    assert set(TRUTH) == set(DEFINITIONS)
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_a_definition_says_what_it_is(name):
+    one = DEFINITIONS[name]
+    first = one.__doc__.partition("\n")[0]
+    assert first.endswith((".", ":"))
+    assert len(first) <= 100
+    assert one.latex
+    assert one.outcome in OUTCOMES
+
+
+@pytest.mark.parametrize("name", DEFINITIONS)
+def test_every_row_has_scipys_density(name):
+    """At the truth and far from it: simulated outcomes, so that all parts of the support occur."""
+    bound, rng = simulated(name, ROWS, seed=0), np.random.default_rng(1)
+    observed = np.asarray(bound.rows.observed, float)
+    theta = theta_of(bound, TRUTH[name])
+    for spread in (0.0, 0.1, 0.5):
+        here = theta + spread * rng.standard_normal(len(theta))
+        ours = bound.pointwise(here)
+        theirs = np.broadcast_to(
+            density.log_density(bound.distribution(here), observed), ours.shape
+        )
+        known = np.isfinite(theirs)
+        assert known.mean() > 0.5
+        np.testing.assert_array_equal(ours[~known], theirs[~known])
+        # Log gamma functions of some hundred cancel.
+        np.testing.assert_allclose(ours[known], theirs[known], rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_the_truth_is_recovered(name):
+    fit = wb.maximum_likelihood(simulated(name, ROWS, seed=3))
+    assert fit.status == "a minimum", fit.optimum.verdict.advice
+    truth = fit.problem.natural(theta_of(fit.problem, TRUTH[name]))
+    away = (fit.params - truth) / fit.bse
+    assert away.abs().max() < 4, away
+
+
+def equivalent(name, data):
+    """statsmodels' model of the same data."""
+    one = DEFINITIONS[name].statsmodels
+    package, _, kind = one.model.rpartition(".")
+    y, X, options = data["y"].values, data["X"].values, dict(one.options)
+    if "family" in options:
+        link = getattr(families.links, options.pop("link"))()
+        options["family"] = getattr(families, options["family"])(link=link)
+    if "X_zero" in data:
+        options["exog_infl"] = data["X_zero"].values
+    if "X_precision" in data:
+        options["exog_precision"] = data["X_precision"].values
+    if "groups" in options:
+        options["groups"] = data[options["groups"]].values
+    if kind == "OrderedModel":
+        X = X[:, 1:]
+    return getattr(importlib.import_module(package), kind)(y, X, **options)
+
+
+def long_data(name):
+    """The simulated data as statsmodels takes them, a row for each alternative."""
+    bound = simulated(name, ROWS, seed=3)
+    data = bound.dataset
+    if "member" not in data.dims:
+        return bound, data
+    stacked = data.stack(line=("row", "member")).transpose("line", ...)
+    kept = stacked.isel(line=~stacked["absent"].values.astype(bool))
+    codes = kept["row"].values
+    return bound, kept.reset_index("line", drop=True).assign(group=("line", codes))
+
+
+def polished(model, params):
+    """Newton's steps on statsmodels' own derivatives, to the end of its own search."""
+    for _ in range(20):
+        step = np.linalg.solve(model.hessian(params), model.score(params))
+        params = params - step
+        if np.abs(step).max() < 1e-10:
+            break
+    return params
+
+
+# GLM's gamma and inverse Gaussian leave out the dispersion, whose optimum is apart.
+PARTIAL = {"positive:gamma", "positive:inverse_gaussian"}
+# What is left of a search by numerical derivatives.
+ROUGH = {"continuous:student_t": 1e-3}
+
+
+@pytest.mark.filterwarnings("ignore:.*:statsmodels.tools.sm_exceptions.ModelWarning")
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:statsmodels")
+@pytest.mark.filterwarnings("ignore:.*:RuntimeWarning")
+@pytest.mark.parametrize("name", WITH_EQUIVALENT)
+def test_statsmodels_has_the_same_maximum(name):
+    bound, data = long_data(name)
+    fit = wb.maximum_likelihood(bound)
+    model = equivalent(name, data)
+    kind = type(model).__name__
+    if kind in ("OLS", "GLM"):
+        results = model.fit()
+    elif kind in ("OrderedModel", "TLinearModel"):  # no exact derivatives to polish by
+        results = model.fit(disp=0, method="bfgs", maxiter=2000, gtol=1e-9)
+    else:
+        results = model.fit(disp=0, maxiter=2000)
+    params = np.asarray(results.params, float)
+    if kind not in ("OLS", "GLM", "MNLogit", "OrderedModel", "TLinearModel"):
+        params = polished(model, params)
+    theirs = DEFINITIONS[name].statsmodels.parameters(params, data)
+    for parameter in bound.parameters:
+        labels = list(parameter.labels)
+        if parameter.name in theirs:
+            away = (fit.params[labels] - np.ravel(theirs[parameter.name])) / fit.bse[labels]
+            assert away.abs().max() < ROUGH.get(name, 1e-4), (parameter.name, away)
+        else:
+            assert name in PARTIAL
+    if name not in PARTIAL:
+        assert fit.llf == pytest.approx(results.llf, rel=1e-6)
+
+
+def test_a_group_of_which_none_is_chosen_is_named():
+    one = DEFINITIONS["categorical:conditional_logit"]
+    bound = problem("categorical:conditional_logit", 30)
+    data = bound.dataset.assign(y=bound.dataset["y"].copy())
+    data["y"][4] = 0.0
+    with pytest.raises(wb.ModelError, match="each group has one row with y = 1, and group 4 has"):
+        wb.bind(one, data)
