@@ -5,7 +5,7 @@ random variable's parameters, in PyMC's order; arrays broadcast against the outc
 """
 
 from workbench.density.distribution import Array, Distribution
-from workbench.density.families import FAMILIES, of_family
+from workbench.density.families import FAMILIES, has_quantiles, of_family
 from workbench.density.trees import (
     COMPOSITES,
     distribution_function,
@@ -36,6 +36,7 @@ __all__ = [
     "distribution_function",
     "distribution_function_below",
     "has_atoms",
+    "has_quantiles",
     "is_atom",
     "is_discrete",
     "is_vector",

@@ -35,6 +35,11 @@ class ByHand:
     def cdf(self, y: npt.ArrayLike, *parameters: Array) -> Array:
         return np.exp(self.logcdf(y, *parameters))
 
+    def ppf(self, p: npt.ArrayLike, *parameters: Array) -> Array:
+        if self.quantile is None:
+            raise NotImplementedError
+        return self.quantile(p, *parameters)
+
     def sf(self, y: npt.ArrayLike, *parameters: Array) -> Array:
         return np.exp(self.logsf(y, *parameters))
 
@@ -60,7 +65,8 @@ KUMARASWAMY = ByHand(
 
 # A normal's logistic function.
 
-NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(101)
+NODES, _MASS = np.polynomial.hermite_e.hermegauss(101)
+WEIGHTS_OF_NODES = _MASS / _MASS.sum()
 
 LOGIT_NORMAL = ByHand(
     logpdf=lambda y, mu, sigma: _between(
@@ -73,8 +79,7 @@ LOGIT_NORMAL = ByHand(
         y, 0, 1, stats.norm.logsf(logit(y), mu, sigma), 0.0, -np.inf
     ),
     mean=lambda mu, sigma: (
-        expit(np.asarray(mu)[..., None] + np.asarray(sigma)[..., None] * NODES)
-        @ (WEIGHTS / WEIGHTS.sum())
+        expit(np.asarray(mu)[..., None] + np.asarray(sigma)[..., None] * NODES) @ WEIGHTS_OF_NODES
     ),
     support=lambda mu, sigma: (0.0, 1.0),
     quantile=lambda p, mu, sigma: expit(stats.norm.ppf(p, mu, sigma)),
@@ -110,12 +115,16 @@ def _turned(y: npt.ArrayLike, mu: Array, kappa: Array) -> Array:
     return np.asarray(stats.vonmises.cdf(np.clip(y, -np.pi, np.pi) - mu, kappa))
 
 
+def _log_between(y: npt.ArrayLike, end: npt.ArrayLike, mu: Array, kappa: Array) -> Array:
+    return np.log(np.maximum(_turned(end, mu, kappa) - _turned(y, mu, kappa), 0.0))
+
+
 VON_MISES = ByHand(
     logpdf=lambda y, mu, kappa: np.where(
         np.abs(y) <= np.pi, kappa * (np.cos(y - mu) - 1) - np.log(2 * np.pi * i0e(kappa)), -np.inf
     ),
-    logcdf=lambda y, mu, kappa: np.log(_turned(y, mu, kappa) - _turned(-np.pi, mu, kappa)),
-    logsf=lambda y, mu, kappa: np.log(_turned(np.pi, mu, kappa) - _turned(y, mu, kappa)),
+    logcdf=lambda y, mu, kappa: _log_between(-np.pi, y, mu, kappa),
+    logsf=lambda y, mu, kappa: _log_between(y, np.pi, mu, kappa),
     mean=lambda mu, kappa: mu + 0 * kappa,  # the mean direction
     support=lambda mu, kappa: (-np.pi, np.pi),
 )

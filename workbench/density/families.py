@@ -116,3 +116,9 @@ def of_family(distribution: Distribution, method: str, *y: npt.ArrayLike) -> Arr
     with np.errstate(all="ignore"):  # extremes go through infinities, to a right end
         family, shapes, scaling = FAMILIES[distribution.name](*parameters)
         return np.asarray(getattr(family, method)(*y, *shapes, **scaling))
+
+
+def has_quantiles(distribution: Distribution) -> bool:
+    """Whether the family's own inverse of P(Y <= y) is known; else there is bisection."""
+    family, _, _ = FAMILIES[distribution.name](*distribution.parameters)
+    return not isinstance(family, by_hand.ByHand) or family.quantile is not None
