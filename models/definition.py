@@ -34,7 +34,9 @@ class Definition:
     """A function from data to a PyMC model, with its author's knowledge beside it.
 
     outcome
-        What it takes for an outcome: one of `OUTCOMES`.
+        What it takes for an outcome: real, positive, excess, share, closed share, binary, count,
+        positive count, ordered, category, choice, angle, composition, composition of counts,
+        vector.
     unit
         What the likelihood is a sum over: "row", or "group", for a definition that takes the rows
         of a group together: along a dimension `member`, filled up where `absent`.
@@ -76,26 +78,6 @@ class Definition:
     @property
     def __doc__(self) -> str | None:  # type: ignore[override]
         return self.declare.__doc__
-
-
-# Kinds of outcomes, and how they are told.
-OUTCOMES = {
-    "real": "any number",
-    "positive": "a number above zero",
-    "excess": "an amount above a threshold, or its ratio to it",
-    "share": "a share between 0 and 1, neither of them",
-    "closed share": "a share from 0 to 1, both of them included",
-    "binary": "0 or 1, or successes out of trials",
-    "count": "a whole number 0, 1, 2, ...",
-    "positive count": "a whole number 1, 2, 3, ...",
-    "ordered": "one of several categories in order",
-    "category": "one of several categories",
-    "choice": "1 for the chosen row of each group, 0 for the others",
-    "angle": "an angle in radians, from -pi to pi",
-    "composition": "several shares above zero that add up to 1",
-    "composition of counts": "several whole numbers whose sum is given",
-    "vector": "several numbers",
-}
 
 
 def definition(**knowledge: Any) -> Callable[[Callable[[xr.Dataset], pm.Model]], Definition]:

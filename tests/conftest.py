@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,23 @@ def chromium() -> str:
         absent = pytest.fail if os.environ.get("CI") else pytest.skip
         absent(NO_BROWSER)
     return found
+
+
+@pytest.fixture
+def workbench_command(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
+    """Runs a command in this process: (exit code, stdout, stderr). A traceback fails the test."""
+
+    from workbench import cli
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code
+        written = capsys.readouterr()
+        assert "Traceback" not in written.err
+        return code, written.out, written.err
+
+    return call

@@ -7,9 +7,9 @@ import pytest
 from statsmodels.genmod import families
 
 import workbench as wb
-from models.definition import OUTCOMES
 from tests.library import DEFINITIONS, TRUTH, problem, simulated, theta_of
 from workbench import density
+from workbench.examples import KINDS
 
 ROWS = 900
 # Their maxima stand on kinks, where there is no curvature to tell an error by.
@@ -29,7 +29,7 @@ def test_a_definition_says_what_it_is(name):
     assert first.endswith((".", ":"))
     assert len(first) <= 100
     assert one.latex
-    assert one.outcome in OUTCOMES
+    assert one.outcome in KINDS
 
 
 @pytest.mark.parametrize("name", DEFINITIONS)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.estimate import (
         Estimate,
         Laplace,
+        fit,
         likelihood_ratio_test,
         maximum_a_posteriori,
         maximum_likelihood,
@@ -43,6 +44,7 @@ HOMES = {
     "estimate": (
         "Estimate",
         "Laplace",
+        "fit",
         "likelihood_ratio_test",
         "maximum_a_posteriori",
         "maximum_likelihood",
@@ -82,6 +84,7 @@ __all__ = [
     "compare",
     "design",
     "evaluate",
+    "fit",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",

@@ -5,6 +5,24 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+# Kinds of outcomes, and how they are told.
+KINDS = {
+    "real": "any number",
+    "positive": "a number above zero",
+    "excess": "an amount above a threshold, or its ratio to it",
+    "share": "a share between 0 and 1, neither of them",
+    "closed share": "a share from 0 to 1, both of them included",
+    "binary": "0 or 1, or successes out of trials",
+    "count": "a whole number 0, 1, 2, ...",
+    "positive count": "a whole number 1, 2, 3, ...",
+    "ordered": "one of several categories in order",
+    "category": "one of several categories",
+    "choice": "1 for the chosen row of each group, 0 for the others",
+    "angle": "an angle in radians, from -pi to pi",
+    "composition": "several shares above zero that add up to 1",
+    "composition of counts": "several whole numbers whose sum is given",
+    "vector": "several numbers",
+}
 ROWS, TERMS = 24, ("Intercept", "x")
 
 

@@ -2,7 +2,7 @@
 
 from workbench.estimate.bootstrap import Bootstrap
 from workbench.estimate.consistency import ConsistencyTest
-from workbench.estimate.fitting import maximum_a_posteriori, maximum_likelihood
+from workbench.estimate.fitting import fit, maximum_a_posteriori, maximum_likelihood
 from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
 from workbench.estimate.intervals import BetterOptimumError
 from workbench.estimate.laplace import Laplace
@@ -18,6 +18,7 @@ __all__ = [
     "HypothesisTest",
     "Laplace",
     "SimulatedTest",
+    "fit",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",

@@ -31,6 +31,7 @@ SUPPORTS = {
     "circular": ("(-π, π]", "angle {}"),
     "ordered": ("increasing", "ordered {}"),
     "simplex": ("simplex", "simplex {}"),
+    "cholesky-cov-packed": ("Cholesky factor", "{}, a diagonal's logarithm"),
 }
 
 
