@@ -144,3 +144,19 @@ def test_a_group_of_which_none_is_chosen_is_named():
     data["y"][4] = 0.0
     with pytest.raises(wb.ModelError, match="each group has one row with y = 1, and group 4 has"):
         wb.bind(one, data)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_every_check_passes_and_held_out_rows_have_a_cross_entropy(name):
+    """The fit by statsmodels' generic class on SciPy's density; other draws as held-out rows."""
+    fit = wb.maximum_likelihood(simulated(name, 300, seed=4))
+    checks = wb.check(fit, budget=100)
+    assert checks.outcome == "pass", checks.to_frame()
+    other = simulated(name, 300, seed=5).dataset
+    other = other.assign_coords(row=[f"other {row}" for row in other["row"].values])
+    evaluation = wb.evaluate(fit, other)
+    theta = theta_of(fit.problem, TRUTH[name])
+    truth = -fit.problem.on(other).pointwise(theta).mean()
+    # What the estimate costs beyond the truth: k / 2n on average, within chance.
+    assert abs(evaluation.cross_entropy.value - truth) < 5 * fit.k / fit.nobs
+    assert (evaluation.kl.reason != "") == (not evaluation.ordered)

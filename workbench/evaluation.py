@@ -30,7 +30,7 @@ class Evaluation:
     name: str
     heldout: bool
     pointwise: np.ndarray  # NLL of each row, nats, (m,)
-    observed: np.ndarray  # outcome of each row
+    observed: np.ndarray  # outcome of each row; several numbers along a second axis
     labels: np.ndarray  # the rows' original labels
     weights: np.ndarray  # frequency weights
     groups: np.ndarray | None
@@ -44,6 +44,11 @@ class Evaluation:
     def ranked(self) -> bool:
         """Whether the fit has a regular maximum, so that it can be compared with others."""
         return Status(self.status).regular
+
+    @property
+    def ordered(self) -> bool:
+        """Whether an outcome is one number, which has a distribution function and a mean."""
+        return not density.is_vector(self.distribution)
 
     @property
     def discrete(self) -> bool:
@@ -91,6 +96,11 @@ class Evaluation:
             )
         if not (self.weights == 1).all():
             return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
+        if not self.ordered:
+            return _no_divergence(
+                "no KL yet for outcomes of several numbers, which have no distribution function; "
+                "differences between models are differences of KL all the same"
+            )
         scores = self.normal_scores[0]
         if len(np.unique(scores)) < len(scores):
             return _no_divergence(
@@ -137,8 +147,11 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
     problem = fit.problem if data is None else fit.problem.on(data)
     distribution = problem.distribution(fit.theta)
     observed = np.asarray(problem.rows.observed, float)
-    if observed.ndim != 1:
-        raise ModelError("rows with several outcomes each cannot be evaluated yet")
+    if observed.ndim != 1 and not density.is_vector(distribution):
+        raise ModelError(
+            "rows with several values of one distribution cannot be evaluated yet; let a value "
+            "have a row of its own"
+        )
     return Evaluation(
         name=fit.problem.name,
         heldout=data is not None and not _seen(fit.problem.rows, problem.rows),

@@ -5,7 +5,7 @@ random variable's parameters, in PyMC's order; arrays broadcast against the outc
 """
 
 from workbench.density.distribution import Array, Distribution
-from workbench.density.families import FAMILIES, has_quantiles, of_family
+from workbench.density.families import FAMILIES, ends_of_family, has_quantiles, of_family
 from workbench.density.trees import (
     COMPOSITES,
     distribution_function,
@@ -35,6 +35,7 @@ __all__ = [
     "Distribution",
     "distribution_function",
     "distribution_function_below",
+    "ends_of_family",
     "has_atoms",
     "has_quantiles",
     "is_atom",

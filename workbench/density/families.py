@@ -118,6 +118,15 @@ def of_family(distribution: Distribution, method: str, *y: npt.ArrayLike) -> Arr
         return np.asarray(getattr(family, method)(*y, *shapes, **scaling))
 
 
+def ends_of_family(distribution: Distribution) -> tuple[Array, Array]:
+    """The least and the greatest outcome of a family."""
+    family, shapes, scaling = FAMILIES[distribution.name](
+        *(np.asarray(value, float) for value in distribution.parameters)
+    )
+    lower, upper = family.support(*shapes, **scaling)
+    return np.asarray(lower, float), np.asarray(upper, float)
+
+
 def has_quantiles(distribution: Distribution) -> bool:
     """Whether the family's own inverse of P(Y <= y) is known; else there is bisection."""
     family, _, _ = FAMILIES[distribution.name](*distribution.parameters)

@@ -19,8 +19,7 @@ def quantile(distribution: Distribution, p: float) -> Array:
 def support(distribution: Distribution) -> tuple[Array, Array]:
     """The least and the greatest outcome; infinite where there is no such limit."""
     if distribution.name in density.FAMILIES:
-        lower, upper = density.of_family(distribution, "support")
-        return lower, upper
+        return density.ends_of_family(distribution)
     if distribution.name == "DiracDelta":
         place = np.asarray(distribution.parameters[0], float)
         return place, place
