@@ -148,6 +148,11 @@ def inverse_gaussian(data: xr.Dataset) -> pm.Model:
 @definition(
     outcome="positive",
     latex=r"p(y_i) = \frac{1}{\mu_i} e^{-y_i / \mu_i}, \quad \log \mu_i = x_i^\top \beta",
+    statsmodels=Equivalent(
+        "statsmodels.genmod.generalized_linear_model.GLM",  # whatever the dispersion
+        lambda params, data: {"beta": params},
+        {"family": "Gamma", "link": "Log"},
+    ),
     start=_exponential_start,
 )
 def exponential(data: xr.Dataset) -> pm.Model:

@@ -4,12 +4,14 @@ import importlib
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
+from scipy import stats
 from statsmodels.genmod import families
 
 import workbench as wb
 from tests.library import DEFINITIONS, TRUTH, problem, simulated, theta_of
 from workbench import density
-from workbench.examples import KINDS
+from workbench.examples import KINDS, example
 
 ROWS = 900
 # Their maxima stand on kinks, where there is no curvature to tell an error by.
@@ -101,8 +103,8 @@ def polished(model, params):
     return params
 
 
-# GLM's gamma and inverse Gaussian leave out the dispersion, whose optimum is apart.
-PARTIAL = {"positive:gamma", "positive:inverse_gaussian"}
+# GLM's gamma and inverse Gaussian leave out the dispersion, or have one of their own.
+PARTIAL = {"positive:exponential", "positive:gamma", "positive:inverse_gaussian"}
 # What is left of a search by numerical derivatives.
 ROUGH = {"continuous:student_t": 1e-3}
 
@@ -160,3 +162,58 @@ def test_every_check_passes_and_held_out_rows_have_a_cross_entropy(name):
     # What the estimate costs beyond the truth: k / 2n on average, within chance.
     assert abs(evaluation.cross_entropy.value - truth) < 5 * fit.k / fit.nobs
     assert (evaluation.kl.reason != "") == (not evaluation.ordered)
+
+
+COUNTS = [name for name in DEFINITIONS if "exposure" in DEFINITIONS[name].takes]
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_an_exposure_is_an_offset_of_its_logarithm(name):
+    data = simulated(name, 120, seed=2).dataset
+    exposure = np.random.default_rng(0).uniform(0.5, 3.0, data.sizes["row"])
+    exposed = wb.bind(DEFINITIONS[name], data.assign(exposure=("row", exposure)))
+    offset = wb.bind(DEFINITIONS[name], data.assign(offset=("row", np.log(exposure))))
+    theta = theta_of(exposed, TRUTH[name])
+    np.testing.assert_allclose(exposed.pointwise(theta), offset.pointwise(theta), rtol=1e-12)
+    for key, value in exposed.source.start(exposed.dataset).items():
+        np.testing.assert_allclose(value, offset.source.start(offset.dataset)[key], rtol=1e-9)
+
+
+def test_a_poisson_rate_is_statsmodels():
+    data = simulated("counts:poisson", 200, seed=2).dataset
+    exposure = np.random.default_rng(0).uniform(0.5, 3.0, 200)
+    fit = wb.maximum_likelihood(
+        wb.bind(DEFINITIONS["counts:poisson"], data.assign(exposure=("row", exposure)))
+    )
+    theirs = sm.Poisson(data["y"].values, data["X"].values, exposure=exposure).fit(disp=0)
+    np.testing.assert_allclose(fit.params, theirs.params, atol=1e-6 * fit.bse.max())
+    assert fit.llf == pytest.approx(theirs.llf, rel=1e-10)
+
+
+LINKS = {"logit": "Logit", "probit": "Probit", "complementary_log_log": "CLogLog"}
+
+
+@pytest.mark.parametrize("name", LINKS)
+def test_successes_among_trials_are_statsmodels_binomial(name):
+    rng = np.random.default_rng(1)
+    data = simulated(f"binary:{name}", 150, seed=2).dataset
+    trials = rng.integers(1, 9, 150)
+    y = rng.binomial(trials, 0.4).astype(float)
+    grouped = data.assign(y=("row", y), trials=("row", trials.astype(float)))
+    fit = wb.maximum_likelihood(wb.bind(DEFINITIONS[f"binary:{name}"], grouped))
+    family = families.Binomial(link=getattr(families.links, LINKS[name])())
+    theirs = sm.GLM(np.column_stack([y, trials - y]), data["X"].values, family=family)
+    results = theirs.fit(tol=1e-14)
+    np.testing.assert_allclose(fit.params, results.params, atol=1e-7 * fit.bse.max())
+    assert fit.llf == pytest.approx(results.llf, rel=1e-10)
+
+
+def test_far_from_its_threshold_a_probit_keeps_its_digits():
+    """Where Phi is 1 to double precision: log(1 - Phi(12)) = -75.4."""
+    data = example(DEFINITIONS["binary:probit"], 4)
+    data = data.assign(X=(("row", "term"), np.ones((4, 2))), y=("row", [0.0, 1.0, 0.0, 1.0]))
+    bound = wb.bind(DEFINITIONS["binary:probit"], data)
+    rows = bound.pointwise(np.array([6.0, 6.0]))
+    np.testing.assert_allclose(rows[0], stats.norm.logsf(12), rtol=1e-12)
+    np.testing.assert_allclose(rows[1], stats.norm.logcdf(12), rtol=1e-12)
+    assert np.isfinite(bound.derivatives(np.array([6.0, 6.0]))[2]).all()
