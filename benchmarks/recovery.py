@@ -60,7 +60,7 @@ def _measured(name: str, rows: int, replicates: int) -> str:
     shares = np.mean(held, axis=0)
     far = FAR * np.sqrt(LEVEL * (1 - LEVEL) / len(held))
     told = [
-        f"{label} {100 * share:.1f}{'*' * (abs(share - LEVEL) > far)}"
+        f"{label} {100 * share:.1f}{'*' if abs(share - LEVEL) > far else ''}"
         for label, share in zip(bound.labels, shares, strict=True)
     ]
     return f"{name:44}{without:12}  {', '.join(told)}"

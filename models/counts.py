@@ -210,7 +210,7 @@ def zero_inflated_poisson(data: xr.Dataset) -> pm.Model:
 def zero_inflated_negative_binomial(data: xr.Dataset) -> pm.Model:
     r"""NB2 mixed with structural zeros: P(structural zero) = expit(X_zero gamma)."""
     with pm.Model(coords=coords(data)) as model:
-        mu, psi, alpha = _mean(data), _zero(data), pm.HalfNormal("alpha", 5.0)
+        mu, alpha, psi = _mean(data), pm.HalfNormal("alpha", 5.0), _zero(data)
         pm.ZeroInflatedNegativeBinomial(
             "outcome", psi=psi, mu=mu, alpha=alpha, observed=column(data), dims="row"
         )
@@ -250,7 +250,7 @@ def hurdle_poisson(data: xr.Dataset) -> pm.Model:
 def hurdle_negative_binomial(data: xr.Dataset) -> pm.Model:
     r"""Zero or not by logit, P(zero) = expit(X_zero gamma); if not, a zero-truncated NB2."""
     with pm.Model(coords=coords(data)) as model:
-        mu, psi, alpha = _mean(data), _zero(data), pm.HalfNormal("alpha", 5.0)
+        mu, alpha, psi = _mean(data), pm.HalfNormal("alpha", 5.0), _zero(data)
         pm.HurdleNegativeBinomial(
             "outcome", psi=psi, mu=mu, alpha=alpha, observed=column(data), dims="row"
         )

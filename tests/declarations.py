@@ -26,35 +26,11 @@ def _regression(data, outcome):
     return model
 
 
-def linear(data):
-    """Normal regression."""
-
-    def outcome(mu, y):
-        pm.Normal("outcome", mu, pm.HalfNormal("sigma", 10.0), observed=y, dims="row")
-
-    return _regression(data, outcome)
-
-
-def logistic(data):
-    """Logistic regression."""
-    return _regression(data, lambda eta, y: pm.Bernoulli("outcome", logit_p=eta, observed=y))
-
-
 def probability_logistic(data):
     """The same with an explicit sigmoid, which overflows where the rewrites are dropped."""
     return _regression(
         data, lambda eta, y: pm.Bernoulli("outcome", p=pm.math.sigmoid(eta), observed=y)
     )
-
-
-def student_t(data):
-    """Student-t regression with its degrees of freedom unknown."""
-
-    def outcome(mu, y):
-        nu = pm.Gamma("nu", 2.0, 0.1)
-        pm.StudentT("outcome", nu=nu, mu=mu, sigma=pm.HalfNormal("sigma", 10.0), observed=y)
-
-    return _regression(data, outcome)
 
 
 def gamma(data):
@@ -65,13 +41,6 @@ def gamma(data):
         pm.Gamma("outcome", alpha=shape, beta=shape / pm.math.exp(eta), observed=y)
 
     return _regression(data, outcome)
-
-
-def exponential(data):
-    """Exponential regression with a log link."""
-    return _regression(
-        data, lambda eta, y: pm.Exponential("outcome", scale=pm.math.exp(eta), observed=y)
-    )
 
 
 def tobit(data):

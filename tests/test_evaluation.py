@@ -5,8 +5,7 @@ import pytest
 from scipy import stats
 
 import workbench as wb
-from models import counts
-from tests import declarations
+from models import continuous, counts
 from tests.declarations import dataset
 
 RNG = np.random.default_rng(17)
@@ -122,7 +121,7 @@ def test_training_rows_are_not_held_out_by_another_name(fits):
 
 def test_repeated_outcomes_under_a_continuous_model_have_no_kl():
     rows = dataset(RNG.poisson(3.0, 400))
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, rows.isel(row=slice(0, 200))))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, rows.isel(row=slice(0, 200))))
     kl = wb.evaluate(fit, rows.isel(row=slice(200, 400))).kl
     assert np.isnan(kl.mean.value)
     assert "repeat under a continuous model" in kl.reason
