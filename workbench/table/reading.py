@@ -1,0 +1,145 @@
+"""Files and data frames in: what pandas would rename, shift or guess is refused by its place."""
+
+import csv
+import gzip
+import hashlib
+import io
+from pathlib import Path
+
+import narwhals
+import numpy as np
+import pandas as pd
+from narwhals.typing import IntoDataFrame
+
+from workbench.errors import DataError, nearest
+from workbench.table.roles import checked
+from workbench.table.rows import Roles, Table
+
+FRAME = "data frame"  # the source of a table that no file was read for
+
+
+def read(
+    data: str | Path | IntoDataFrame,
+    *,
+    group: str | None = None,
+    weight: str | None = None,
+    exposure: str | None = None,
+    offset: str | None = None,
+    time: str | None = None,
+) -> Table:
+    """The table in a CSV (also .gz) or Parquet file, or in any data frame, its roles checked."""
+    roles = Roles(group, weight, exposure, offset, time)
+    if isinstance(data, str | Path):
+        table = _from_file(Path(data), roles)
+    else:
+        frame = _to_pandas(data)
+        content = frame.to_csv().encode()
+        table = _table(frame, roles, FRAME, content)
+    if table.frame.empty:
+        raise DataError(f"{table.source} has no rows.")
+    return checked(table)
+
+
+def _table(
+    frame: pd.DataFrame, roles: Roles, source: str, content: bytes, lines: np.ndarray | None = None
+) -> Table:
+    unknown = np.zeros(len(frame), dtype=np.int64)
+    names = [str(name) for name in frame.columns]
+    _refuse_duplicates(names, source)
+    if isinstance(frame.index, pd.MultiIndex):
+        raise DataError("the data frame has several index levels: call reset_index() on it before.")
+    return Table(
+        frame=frame.set_axis(names, axis="columns"),
+        roles=roles,
+        source=source,
+        sha256=hashlib.sha256(content).hexdigest(),
+        lines=unknown if lines is None else lines,
+    )
+
+
+def _from_file(path: Path, roles: Roles) -> Table:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        folder = path.parent
+        names = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+        raise DataError(f"there is no file {path}{nearest(path.name, names) or '.'}") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+    name = path.name.lower()
+    if name.endswith((".parquet", ".pq")):
+        return _table(_parquet(content, path.name), roles, path.name, content)
+    if name.endswith((".csv", ".csv.gz")):
+        text = _text(content, path.name)
+        lines = _record_lines(text, path.name)
+        frame = pd.read_csv(io.StringIO(text), low_memory=False)
+        if len(lines) != len(frame):  # pandas and csv count blank lines alike, or no line is named
+            lines = np.zeros(len(frame), dtype=np.int64)
+        return _table(frame, roles, path.name, content, lines)
+    raise DataError(f"{path.name} is neither CSV (.csv, .csv.gz) nor Parquet (.parquet).")
+
+
+def _text(content: bytes, source: str) -> str:
+    try:
+        plain = gzip.decompress(content) if source.lower().endswith(".gz") else content
+        text = plain.decode("utf-8-sig")
+    except (OSError, EOFError) as error:
+        raise DataError(f"{source} is not a complete gzip file.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{source} is not UTF-8 text: save it in that encoding.") from error
+    if not text.strip():
+        raise DataError(f"{source} is empty.")
+    return text
+
+
+def _record_lines(text: str, source: str) -> np.ndarray:
+    """The line on which each record begins; pandas would rename or shift what is refused here."""
+    reader = csv.reader(io.StringIO(text, newline=""))
+    header: list[str] = []
+    lines = []
+    start = 1
+    try:
+        for record in reader:
+            if not header:
+                header = record
+                _refuse_duplicates(header, source)
+            elif record:
+                lines.append(start)
+                if len(record) > 1 and len(record) != len(header):
+                    raise DataError(
+                        f"line {start} of {source} has {len(record)} fields, "
+                        f"but its header has {len(header)}."
+                    )
+            start = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"line {start} of {source} is not CSV: {error}.") from error
+    return np.array(lines, dtype=np.int64)
+
+
+def _refuse_duplicates(names: list[str], source: str) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{source} has {names.count(name)} columns named '{name}': rename one.")
+
+
+def _parquet(content: bytes, source: str) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+    except ImportError as error:
+        raise DataError(
+            f"{source} needs pyarrow to be read: pip install 'likelihood-workbench[parquet]'."
+        ) from error
+    except (OSError, ValueError) as error:  # pyarrow's own errors are kinds of these
+        raise DataError(f"{source} is not a readable Parquet file.") from error
+
+
+def _to_pandas(data: IntoDataFrame) -> pd.DataFrame:
+    if isinstance(data, pd.DataFrame):
+        return data.copy()
+    try:
+        frame = narwhals.from_native(data, eager_only=True)
+    except TypeError as error:
+        kind = type(data).__name__
+        raise DataError(f"expected a path or a data frame, but got {kind}.") from error
+    # through lists: narwhals' own to_pandas() needs pyarrow
+    return pd.DataFrame({name: frame[name].to_list() for name in frame.columns})
