@@ -1,0 +1,8 @@
+"""A formula turned into arrays: what is learned on the training rows is replayed on any other.
+
+formulaic parses a formula and encodes its terms; their factors are evaluated here.
+"""
+
+from workbench.formula.replay import Design, design, intercept_only
+
+__all__ = ["Design", "design", "intercept_only"]

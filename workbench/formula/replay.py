@@ -1,0 +1,127 @@
+"""A formula turned into arrays: what is learned on the training rows is replayed on any other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from formulaic.parser.types import Factor, Term
+
+from workbench.errors import DataError
+from workbench.formula.encoding import encoded, learned, unlearned
+from workbench.formula.factors import Matrix
+from workbench.formula.syntax import columns_of, parse, quoted, show
+from workbench.table import Table, numbers, require_columns, require_present
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Called with a table, the Dataset that a definition takes; nothing is learned by the call."""
+
+    outcome: str
+    main: Matrix
+    further: Mapping[str, Matrix]
+
+    @property
+    def formula(self) -> str:
+        return self.main.formula
+
+    @property
+    def predictors(self) -> dict[str, str]:
+        """The formulas of the further predictors, by name."""
+        return {name: matrix.formula for name, matrix in self.further.items()}
+
+    def __call__(self, table: Table) -> xr.Dataset:
+        matrices = {"": self.main} | {f"_{name}": matrix for name, matrix in self.further.items()}
+        _require_usable(table, self.outcome, list(matrices.values()))
+        data: dict[str, Any] = {"y": ("row", numbers(table, self.outcome))}
+        coords: dict[str, Any] = {"row": _plain(table.frame.index)}
+        for suffix, matrix in matrices.items():
+            columns = encoded(matrix, table)
+            coords[f"term{suffix}"] = np.array(columns.columns, dtype=np.str_)
+            data[f"X{suffix}"] = (("row", f"term{suffix}"), columns.to_numpy(np.float64))
+        roles, labels = _roles(table)
+        return xr.Dataset(data | roles, coords | labels, attrs={"outcome": self.outcome})
+
+
+def design(formula: str, table: Table, /, **predictors: str) -> Design:
+    """Learn a formula, and those of further predictors (zero="~ age"), on the rows of `table`."""
+    lhs, terms = parse(formula)
+    outcome = _outcome(lhs, formula)
+    main = unlearned(formula, terms)
+    further = {}
+    for name, text in predictors.items():
+        lhs, terms = parse(text)
+        if lhs:
+            raise DataError(f"the formula of predictor '{name}' starts with ~, but got '{text}'.")
+        further[name] = unlearned(text, terms)
+    _require_usable(table, outcome, [main, *further.values()])
+    return Design(
+        outcome,
+        learned(main, table),
+        {name: learned(matrix, table) for name, matrix in further.items()},
+    )
+
+
+def intercept_only(design: Design) -> Design:
+    """The same outcome and predictors, each with nothing but an intercept: the baseline."""
+
+    def constant(formula: str) -> Matrix:
+        return unlearned(formula, parse(formula)[1])
+
+    return replace(
+        design,
+        main=constant(f"{quoted(design.outcome)} ~ 1"),
+        further={name: constant("~ 1") for name in design.further},
+    )
+
+
+def _outcome(lhs: list[Term], formula: str) -> str:
+    factors = [factor for term in lhs for factor in term.factors]
+    if not factors or factors[0].eval_method is Factor.EvalMethod.LITERAL:
+        raise DataError(f"formula '{formula}' has no outcome: name its column left of the ~.")
+    if len(factors) > 1:
+        raise DataError(f"formula '{formula}' has more than one outcome left of the ~.")
+    if factors[0].eval_method is not Factor.EvalMethod.LOOKUP:
+        raise DataError(
+            f"formula '{formula}' transforms the outcome, but comparing outcomes on different "
+            "scales needs a declared change of variables: store the transformed column instead."
+        )
+    return show(factors[0].expr)
+
+
+def _require_usable(table: Table, outcome: str, matrices: list[Matrix]) -> None:
+    used = [outcome]
+    for matrix in matrices:
+        columns = [name for tree in matrix.trees.values() for name in columns_of(tree)]
+        require_columns(table, [outcome, *columns], f"formula '{matrix.formula}'")
+        if outcome in columns:
+            raise DataError(f"formula '{matrix.formula}' has the outcome on its right-hand side.")
+        used += columns
+    require_present(table, list(dict.fromkeys(used)))
+
+
+def _roles(table: Table) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The declared roles as variables along the rows, and the group's labels as a coordinate."""
+    declared = table.roles.declared
+    data: dict[str, Any] = {
+        role: ("row", numbers(table, declared[role]))
+        for role in ("offset", "exposure", "weight")
+        if role in declared
+    }
+    labels = {}
+    if "group" in declared:
+        groups = table.frame[declared["group"]]
+        data["group"] = ("row", pd.factorize(groups)[0].astype(np.int64))
+        labels["group_label"] = ("row", _plain(pd.Index(groups)))
+    if "time" in declared:
+        data["time"] = ("row", table.frame[declared["time"]].to_numpy())
+    return data, labels
+
+
+def _plain(labels: pd.Index) -> np.ndarray:
+    """Labels as an array that NetCDF can hold: numbers and dates as they are, the rest as text."""
+    values = labels.to_numpy()
+    return values if values.dtype.kind in "iufbM" else np.array([str(v) for v in values], np.str_)
