@@ -62,6 +62,45 @@ def test_the_dataset_has_the_names_dims_and_types_of_the_design():
     np.testing.assert_array_equal(dataset["y"], frame()["y"])
 
 
+def test_unit_and_width_of_the_outcome_go_with_the_data():
+    data = read(frame().assign(y=0.5), trials="x", unit="kg", width=0.5)
+    dataset = design("y ~ 1", data)(data)
+    assert dataset.attrs == {"outcome": "y", "unit": "kg", "width": 0.5}
+    assert str(dataset["trials"].dtype) == "float64"
+    np.testing.assert_array_equal(dataset["trials"], frame()["x"])
+
+
+@pytest.mark.parametrize(
+    ("y", "roles", "message"),
+    [
+        (
+            [0, 1, 4, 3, 7, 5],
+            {"trials": "x"},
+            "the outcome 'y' is 7 in row 14, which is not between 0 and the 6 of trials 'x'",
+        ),
+        ([0, 1, 4, -1, 6, 5], {"trials": "x"}, "the outcome 'y' is -1 in row 13, which is not"),
+        (
+            [0.1, 0.2, 0.35, 1.1, -0.1, 0.3],
+            {"width": 0.1},
+            "the outcome 'y' is 0.35 in row 12, which is no multiple of the declared width 0.1",
+        ),
+        ([2, 4, 6, 8, 10, 11], {"width": 2}, "the outcome 'y' is 11 in row 15, which is no"),
+    ],
+)
+def test_an_outcome_against_what_is_declared_of_it_is_refused(y, roles, message):
+    data = read(frame().assign(y=y), **roles)
+    with pytest.raises(DataError, match=message):
+        design("y ~ 1", data)(data)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_decimals_that_binary_numbers_miss_are_multiples(kind):
+    # 0.1 is no binary number, and 0.1 * 3 is not 0.3: rounding is no reason to refuse
+    y = np.array([0.1 * 3, 0.7, -1.1, 123.4, 0.0, 2.3], kind)
+    data = read(frame().assign(y=y), width=0.1)
+    assert design("y ~ 1", data)(data)["y"].size == 6
+
+
 def test_groups_are_codes_in_order_of_first_appearance():
     data = table(group="person")
     dataset = design("y ~ 1", data)(data)

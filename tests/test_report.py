@@ -53,6 +53,14 @@ def words(found: str) -> str:
     return " ".join(" ".join(parsed.find("body").itertext()).split())
 
 
+def data_facts(findings: Findings, **data) -> dict[str, str]:
+    """The data section by its headings, of the findings with these facts of the data."""
+    told = findings.model_copy(update={"data": findings.data.model_copy(update=data)})
+    parsed = html5lib.parse(comparison_page(told), namespaceHTMLElements=False)
+    pairs = parsed.iterfind(".//section[@id='data']//dl/div")
+    return {pair.find("dt").text: " ".join(pair.find("dd").text.split()) for pair in pairs}
+
+
 def changed(findings: Findings, **ranking) -> Findings:
     return findings.model_copy(update={"ranking": findings.ranking.model_copy(update=ranking)})
 
@@ -344,6 +352,12 @@ def test_a_continuous_outcome_without_groups_or_baseline_is_drawn(findings, tmp_
     assert "0 ≤ KL ≤ CE" not in said
     assert "baseline, which knows" not in said
     assert "effective number of groups" not in said
+
+
+def test_unit_and_width_stand_with_the_outcome(findings):
+    assert data_facts(findings)["Outcome"] == "mdvis, counts"
+    told = data_facts(findings, unit=f"visits {NASTY}", width=0.25, discrete=False)
+    assert told["Outcome"] == f"mdvis, continuous, in visits {NASTY}, rounded to multiples of 0.25"
 
 
 def test_a_number_that_is_not_known_says_so(page, tree):

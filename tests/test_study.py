@@ -131,7 +131,7 @@ reference = "Poison"
             "split: needs one of heldout, after and column, and has heldout and after",
             "models.Poisson.defien: unknown key, did you mean 'define'?",
             "models.Poisson.define: is missing",
-            "models.Poisson: has no formula, and [defaults] gives none",
+            "models.Poisson: has no formula, [defaults] gives none, and [data] names no outcome",
             'models."Zero inflated".define: must be text, in quotes: "..."',
             'models."Zero inflated".predictors.zero: must be text, in quotes: "..."',
             "checks.budget: must be a number",
@@ -156,6 +156,8 @@ reference = "Poison"
         ('define = "counts:poisson"', "", "models.Poisson.define: is missing"),
         ("[models.Poisson]\ndefine", '[models]\n"a b"', 'models."a b": must be a table'),
         (STUDY[STUDY.index("[models") :], "[models]", "models: must name at least one"),
+        ('.csv"', '.csv"\nwidth = -1', "data.width: must be greater than 0"),
+        ('.csv"', '.csv"\nunit = 3', 'data.unit: must be text, in quotes: "..."'),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_words_of_the_file(old, new, mistake, tmp_path):
@@ -168,6 +170,44 @@ def test_models_of_different_outcomes_are_not_compared(tmp_path):
         "models.Other.formula: the outcome is 'person', but 'Poisson' explains 'visits'; models "
         "are compared on one outcome"
     ]
+
+
+def test_the_outcome_may_stand_with_the_data(tmp_path):
+    study = STUDY.replace('.csv"', '.csv"\noutcome = "visits"')
+    assert Study.read(write(tmp_path, study)).formula("Poisson") == "visits ~ age"
+    bare = Study.read(write(tmp_path, study.replace("visits ~ age", "~ age")))
+    assert bare.formula("Poisson") == "visits ~ age"
+    alone = study.replace('[defaults]\nformula = "visits ~ age"\n', "")
+    assert Study.read(write(tmp_path, alone)).formula("Poisson") == "visits ~ 1"
+    odd = alone.replace('"visits"', '"doctor visits"')
+    assert Study.read(write(tmp_path, odd)).formula("Poisson") == "`doctor visits` ~ 1"
+    assert mistakes(tmp_path, study.replace('= "visits"', '= "age"')) == [
+        "models.Poisson.formula: the outcome is 'visits', but [data] names 'age'; models are "
+        "compared on one outcome"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ('trials = "person"', "not a whole number of at least 1 in row 0 (line 2 of visits.csv)"),
+        ('unit = ""', "unit is text, such as 'visits per year', but got ''."),
+    ],
+)
+def test_what_cannot_be_declared_of_the_data_is_refused(declared, told, tmp_path):
+    with pytest.raises(DataError) as refused:
+        complaints(tmp_path, STUDY.replace('.csv"', f'.csv"\n{declared}'))
+    assert told in str(refused.value)
+
+
+def test_trials_and_width_are_held_against_the_outcome(tmp_path):
+    study = STUDY.replace('.csv"', '.csv"\ntrials = "most"')
+    assert complaints(tmp_path, study, most=np.full(ROWS, 99)) == [
+        "models.Poisson: the data bring 'trials', which poisson never reads through pm.Data; "
+        "leave it out of the study, or let the definition use it"
+    ]
+    (told,) = complaints(tmp_path, STUDY.replace('.csv"', '.csv"\nwidth = 2'))
+    assert "no multiple of the declared width 2" in told
 
 
 def test_an_empty_file_lacks_everything(tmp_path):
@@ -390,6 +430,7 @@ define = "counts:poison"
 budget = 20
 """
     said = []
+    study = study.replace('.csv"', '.csv"\nunit = "visits a year"\nwidth = 1')
     return Study.read(write(folder, study)).run(
         note=said.append, command="run", created="now"
     ), said
@@ -441,6 +482,13 @@ def test_the_findings_are_statsmodels_own_numbers(mixed):
     entropy = fit.heldout.cross_entropy
     assert entropy.value == pytest.approx(losses.mean(), rel=1e-6)
     assert entropy.se == pytest.approx(losses.std(ddof=1) / math.sqrt(len(losses)), rel=1e-6)
+
+
+def test_the_findings_keep_what_is_declared_of_the_outcome(mixed):
+    findings, _ = mixed
+    assert (findings.data.outcome, findings.data.unit, findings.data.width) == (
+        "visits", "visits a year", 1.0,
+    )  # fmt: skip
 
 
 def test_the_baseline_is_the_training_mean(mixed):

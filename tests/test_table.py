@@ -143,6 +143,15 @@ def test_repeated_and_nested_labels_of_a_frame_are_refused():
         ({"offset": "huge"}, "'huge' is infinite in row 0"),
         ({"time": "word"}, "neither numbers nor dates"),
         ({"time": "gap"}, "missing values in gap"),
+        ({"trials": "gap"}, "missing values in gap"),
+        ({"trials": "zero"}, "trials 'zero' is not a whole number of at least 1 in row 1: 0"),
+        ({"trials": "half"}, "trials 'half' is not a whole number of at least 1 in row 2: 2.5"),
+        ({"unit": 3}, "unit is text, such as 'visits per year', but got 3"),
+        ({"unit": " "}, "unit is text, such as 'visits per year', but got ' '"),
+        ({"width": 0}, "width is a number above 0, .* rounded, but got 0"),
+        ({"width": np.inf}, "width is a number above 0, .* but got inf"),
+        ({"width": "0.1"}, "width is a number above 0, .* but got '0.1'"),
+        ({"width": True}, "width is a number above 0, .* but got True"),
     ],
 )
 def test_an_unusable_role_is_refused(roles, message):
@@ -154,10 +163,20 @@ def test_an_unusable_role_is_refused(roles, message):
             "word": ["a", "b", "c"],
             "zero": [1, 0, 2],
             "huge": [np.inf, 0.0, 1.0],
+            "half": [1.0, 2.0, 2.5],
         }
     )
     with pytest.raises(DataError, match=message):
         read(frame, **roles)
+
+
+def test_more_can_be_declared_of_a_table():
+    first = read(people(3), group="person", unit="kg", width=0.5)
+    second = read(first, weight="y", width=1)
+    assert second.roles.declared == {"group": "person", "weight": "y"}
+    assert (second.unit, second.width) == ("kg", 1)
+    with pytest.raises(DataError, match="time: .* no column 'year'"):
+        read(first, time="year")
 
 
 def test_zero_weights_are_allowed():

@@ -206,6 +206,8 @@ class DataFound(Value):
     notes: tuple[str, ...]
     sha256: str
     outcome: str
+    unit: str | None = None
+    width: Number = None
     discrete: bool
     rows: int
     training_rows: int

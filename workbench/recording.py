@@ -57,6 +57,8 @@ def data_found(
         notes=study.data.notes,
         sha256=training.sha256,
         outcome=first.plan.outcome if first else written,
+        unit=study.data.unit,
+        width=study.data.width,
         discrete=bool(first and first.evaluation.discrete),
         rows=len(training) + len(heldout),
         training_rows=len(training),

@@ -59,7 +59,7 @@ class Study(StudyFile):
 
     def tables(self) -> tuple[Table, Table]:
         """Training and held-out rows. Raises DataError."""
-        table = read(self.folder / self.data.file, **self.data.roles)
+        table = read(self.folder / self.data.file, **self.data.declared)
         ways = self.split.model_dump()
         return split(table, **ways, rng=np.random.default_rng(self.seed))
 

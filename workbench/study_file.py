@@ -19,6 +19,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from workbench.errors import StudyError, nearest
+from workbench.formula import quoted
 
 Mistake = tuple[str, str]  # place in the file, what is wrong there
 
@@ -53,21 +54,25 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Where the rows are, and the columns with a role of their own."""
+    """Where the rows are, the columns with a role of their own, and what the outcome is."""
 
     file: str
     source: str = ""
     notes: tuple[str, ...] = Field(default=(), strict=False)  # TOML has lists
+    outcome: str | None = None
+    unit: str | None = None
+    width: PositiveFloat | None = None
     group: str | None = None
     weight: str | None = None
     exposure: str | None = None
     offset: str | None = None
     time: str | None = None
+    trials: str | None = None
 
     @property
-    def roles(self) -> dict[str, str | None]:
-        """Role -> column."""
-        return self.model_dump(include={"group", "weight", "exposure", "offset", "time"})
+    def declared(self) -> dict[str, Any]:
+        """What `table.read` takes beside the file: roles, unit and width."""
+        return self.model_dump(exclude={"file", "source", "notes", "outcome"})
 
 
 class SplitSection(Section):
@@ -139,8 +144,11 @@ class StudyFile(Section):
         return self.report.reference or next(iter(self.models))
 
     def formula(self, name: str) -> str:
-        """The main formula of a model."""
-        return self.models[name].formula or self.defaults.formula or ""
+        """The main formula of a model, with the outcome that [data] names where it has none."""
+        formula = self.models[name].formula or self.defaults.formula or "~ 1"
+        if self.data.outcome and formula.lstrip().startswith("~"):
+            return f"{quoted(self.data.outcome)} {formula.lstrip()}"
+        return formula
 
     def predictors(self, name: str) -> dict[str, str]:
         """The further formulas of a model, its own before the defaults."""
@@ -202,7 +210,7 @@ def _disagreements(content: Mapping[str, Any]) -> list[Mistake]:
     formulas = {name: model.get("formula") or default for name, model in models.items()}
     return [
         *_split_mistakes(content),
-        *_formula_mistakes(formulas),
+        *_formula_mistakes(formulas, _table(content, "data").get("outcome")),
         *_reference_mistakes(_table(content, "report").get("reference"), models),
     ]
 
@@ -220,21 +228,30 @@ def _split_mistakes(content: Mapping[str, Any]) -> Iterator[Mistake]:
             yield "split", f"needs one of heldout, after and column, and has {had}"
 
 
-def _formula_mistakes(formulas: Mapping[str, object]) -> Iterator[Mistake]:
+def _formula_mistakes(formulas: Mapping[str, object], declared: object) -> Iterator[Mistake]:
     """Every model has a formula, and all explain one outcome: others cannot be compared."""
     outcomes = {}
     for name, formula in formulas.items():
-        if formula is None:
-            yield _place("models", name), "has no formula, and [defaults] gives none"
+        if formula is None and declared is None:
+            yield (
+                _place("models", name),
+                "has no formula, [defaults] gives none, and [data] names no outcome",
+            )
         elif isinstance(formula, str) and "~" in formula:
             outcomes[name] = formula.partition("~")[0].strip().strip("`")
-    first = next(iter(outcomes), "")
-    for name, outcome in outcomes.items():
-        if outcome and outcomes[first] and outcome != outcomes[first]:
+    named = {name: outcome for name, outcome in outcomes.items() if outcome}
+    first = next(iter(named), "")
+    known, by = (
+        (declared, "[data] names")
+        if isinstance(declared, str)
+        else (named.get(first), f"'{first}' explains")
+    )
+    for name, outcome in named.items():
+        if outcome != known:
             yield (
                 _place("models", name, "formula"),
-                f"the outcome is '{outcome}', but '{first}' explains '{outcomes[first]}'; models "
-                "are compared on one outcome",
+                f"the outcome is '{outcome}', but {by} '{known}'; models are compared on one "
+                "outcome",
             )
 
 

@@ -4,5 +4,6 @@ formulaic parses a formula and encodes its terms; their factors are evaluated he
 """
 
 from workbench.formula.replay import Design, design, intercept_only
+from workbench.formula.syntax import quoted
 
-__all__ = ["Design", "design", "intercept_only"]
+__all__ = ["Design", "design", "intercept_only", "quoted"]

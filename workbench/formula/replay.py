@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from formulaic.parser.types import Factor, Term
 
 from workbench.errors import DataError
 from workbench.formula.encoding import encoded, learned, unlearned
 from workbench.formula.factors import Matrix
-from workbench.formula.syntax import columns_of, parse, quoted, show
+from workbench.formula.outcome import outcome_of, refuse_impossible
+from workbench.formula.syntax import columns_of, parse, quoted
 from workbench.table import Table, numbers, require_columns, require_present
 
 
@@ -42,14 +42,21 @@ class Design:
             columns = encoded(matrix, table)
             coords[f"term{suffix}"] = np.array(columns.columns, dtype=np.str_)
             data[f"X{suffix}"] = (("row", f"term{suffix}"), columns.to_numpy(np.float64))
+        refuse_impossible(table, self.outcome, data["y"][1])
         roles, labels = _roles(table)
-        return xr.Dataset(data | roles, coords | labels, attrs={"outcome": self.outcome})
+        return xr.Dataset(data | roles, coords | labels, attrs=self._facts(table))
+
+    def _facts(self, table: Table) -> dict[str, str | float]:
+        """What is known of the outcome: its name, and unit and width where they are declared."""
+        declared = {"unit": table.unit, "width": table.width}
+        known = {name: fact for name, fact in declared.items() if fact is not None}
+        return {"outcome": self.outcome} | known
 
 
 def design(formula: str, table: Table, /, **predictors: str) -> Design:
     """Learn a formula, and those of further predictors (zero="~ age"), on the rows of `table`."""
     lhs, terms = parse(formula)
-    outcome = _outcome(lhs, formula)
+    outcome = outcome_of(lhs, formula)
     main = unlearned(formula, terms)
     further = {}
     for name, text in predictors.items():
@@ -78,20 +85,6 @@ def intercept_only(design: Design) -> Design:
     )
 
 
-def _outcome(lhs: list[Term], formula: str) -> str:
-    factors = [factor for term in lhs for factor in term.factors]
-    if not factors or factors[0].eval_method is Factor.EvalMethod.LITERAL:
-        raise DataError(f"formula '{formula}' has no outcome: name its column left of the ~.")
-    if len(factors) > 1:
-        raise DataError(f"formula '{formula}' has more than one outcome left of the ~.")
-    if factors[0].eval_method is not Factor.EvalMethod.LOOKUP:
-        raise DataError(
-            f"formula '{formula}' transforms the outcome, but comparing outcomes on different "
-            "scales needs a declared change of variables: store the transformed column instead."
-        )
-    return show(factors[0].expr)
-
-
 def _require_usable(table: Table, outcome: str, matrices: list[Matrix]) -> None:
     used = [outcome]
     for matrix in matrices:
@@ -108,7 +101,7 @@ def _roles(table: Table) -> tuple[dict[str, Any], dict[str, Any]]:
     declared = table.roles.declared
     data: dict[str, Any] = {
         role: ("row", numbers(table, declared[role]))
-        for role in ("offset", "exposure", "weight")
+        for role in ("offset", "exposure", "weight", "trials")
         if role in declared
     }
     labels = {}

@@ -4,6 +4,7 @@ import csv
 import gzip
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import narwhals
@@ -19,29 +20,52 @@ FRAME = "data frame"  # the source of a table that no file was read for
 
 
 def read(
-    data: str | Path | IntoDataFrame,
+    data: str | Path | IntoDataFrame | Table,
     *,
     group: str | None = None,
     weight: str | None = None,
     exposure: str | None = None,
     offset: str | None = None,
     time: str | None = None,
+    trials: str | None = None,
+    unit: str | None = None,
+    width: float | None = None,
 ) -> Table:
-    """The table in a CSV (also .gz) or Parquet file, or in any data frame, its roles checked."""
-    roles = Roles(group, weight, exposure, offset, time)
+    """The table in a CSV (also .gz) or Parquet file, or in any data frame, its roles checked.
+
+    group, weight, exposure, offset, time, trials
+        Columns: who belongs together, frequency, exposure (above 0), what is added to the linear
+        predictor, the order in time, the number of trials of a binomial outcome.
+    unit, width
+        Of the outcome: what it is measured in, and to a multiple of what it was rounded.
+
+    A Table is taken as well, to declare more of its columns. Raises DataError for what cannot be
+    read, for names that repeat, and for a role whose column is missing, incomplete or impossible.
+    """
+    table = data if isinstance(data, Table) else _whole(data)
+    roles = Roles(group, weight, exposure, offset, time, trials).declared
+    declared = replace(
+        table,
+        roles=replace(table.roles, **roles),
+        unit=table.unit if unit is None else unit,
+        width=table.width if width is None else width,
+    )
+    return checked(declared)
+
+
+def _whole(data: str | Path | IntoDataFrame) -> Table:
     if isinstance(data, str | Path):
-        table = _from_file(Path(data), roles)
+        table = _from_file(Path(data))
     else:
         frame = _to_pandas(data)
-        content = frame.to_csv().encode()
-        table = _table(frame, roles, FRAME, content)
+        table = _table(frame, FRAME, frame.to_csv().encode())
     if table.frame.empty:
         raise DataError(f"{table.source} has no rows.")
-    return checked(table)
+    return table
 
 
 def _table(
-    frame: pd.DataFrame, roles: Roles, source: str, content: bytes, lines: np.ndarray | None = None
+    frame: pd.DataFrame, source: str, content: bytes, lines: np.ndarray | None = None
 ) -> Table:
     unknown = np.zeros(len(frame), dtype=np.int64)
     names = [str(name) for name in frame.columns]
@@ -50,14 +74,14 @@ def _table(
         raise DataError("the data frame has several index levels: call reset_index() on it before.")
     return Table(
         frame=frame.set_axis(names, axis="columns"),
-        roles=roles,
+        roles=Roles(),
         source=source,
         sha256=hashlib.sha256(content).hexdigest(),
         lines=unknown if lines is None else lines,
     )
 
 
-def _from_file(path: Path, roles: Roles) -> Table:
+def _from_file(path: Path) -> Table:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
@@ -68,14 +92,14 @@ def _from_file(path: Path, roles: Roles) -> Table:
         raise DataError(f"{path} cannot be read: {error.strerror}.") from error
     name = path.name.lower()
     if name.endswith((".parquet", ".pq")):
-        return _table(_parquet(content, path.name), roles, path.name, content)
+        return _table(_parquet(content, path.name), path.name, content)
     if name.endswith((".csv", ".csv.gz")):
         text = _text(content, path.name)
         lines = _record_lines(text, path.name)
         frame = pd.read_csv(io.StringIO(text), low_memory=False)
         if len(lines) != len(frame):  # pandas and csv count blank lines alike, or no line is named
             lines = np.zeros(len(frame), dtype=np.int64)
-        return _table(frame, roles, path.name, content, lines)
+        return _table(frame, path.name, content, lines)
     raise DataError(f"{path.name} is neither CSV (.csv, .csv.gz) nor Parquet (.parquet).")
 
 

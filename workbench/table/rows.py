@@ -17,6 +17,7 @@ class Roles:
     exposure: str | None = None
     offset: str | None = None
     time: str | None = None
+    trials: str | None = None
 
     @property
     def declared(self) -> dict[str, str]:
@@ -26,13 +27,19 @@ class Roles:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """Rows under their original labels; `lines` (row) is where each began in a CSV file, else 0."""
+    """Rows under their original labels; `lines` (row) is where each began in a CSV file, else 0.
+
+    `unit` and `width` are declared of the outcome: what it is measured in, and to a multiple of
+    what it was rounded.
+    """
 
     frame: pd.DataFrame
     roles: Roles
     source: str
     sha256: str
     lines: np.ndarray
+    unit: str | None = None
+    width: float | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
