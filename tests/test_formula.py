@@ -388,7 +388,7 @@ def test_missing_values_are_counted_by_column():
     data.loc[10, "w"] = np.nan  # not used, so not refused
     message = (
         r"missing values in x \(2, the first in row 11\), region \(1, the first in row 12\): "
-        "drop or fill them"
+        r"fill them, or drop these rows by wb\.drop_missing\(table\), in a study by missing ="
     )
     with pytest.raises(DataError, match=message):
         design("y ~ log(x) + region", read(data))

@@ -29,7 +29,7 @@ ONLY = {
     "uncertainty": {"optimum"},
     "resampling": {"optimum"},
     "registry": {"errors"},
-    "study_file": {"errors", "formula"},
+    "study_file": {"errors", "table", "formula"},
 }
 HOMES = {  # foreign packages and the only modules that may import them
     "pymc": {"problem"},

@@ -16,7 +16,7 @@ from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
 from workbench import evaluation
-from workbench.findings import Findings
+from workbench.findings import DroppedFound, Findings
 from workbench.report import headline, numbers, write_pages
 from workbench.report.formulas import mathml
 from workbench.report.pages import comparison_page
@@ -358,6 +358,19 @@ def test_unit_and_width_stand_with_the_outcome(findings):
     assert data_facts(findings)["Outcome"] == "mdvis, counts"
     told = data_facts(findings, unit=f"visits {NASTY}", width=0.25, discrete=False)
     assert told["Outcome"] == f"mdvis, continuous, in visits {NASTY}, rounded to multiples of 0.25"
+
+
+def test_dropped_rows_are_told_plainly(findings):
+    assert "Missing values" not in data_facts(findings)
+    dropped = DroppedFound(counts={NASTY: 3, "age": 1200, "town": 3}, rows=1201)
+    assert data_facts(findings, dropped=dropped)["Missing values"] == (
+        f"1,201 rows were dropped before the split, for missing values in age (1,200), {NASTY} (3) "
+        "and town (3)"
+    )
+    one = DroppedFound(counts={"age": 1}, rows=1)
+    assert data_facts(findings, dropped=one)["Missing values"].startswith("1 row was dropped")
+    none = DroppedFound(counts={}, rows=0)
+    assert data_facts(findings, dropped=none)["Missing values"].startswith("none in the columns")
 
 
 def test_a_number_that_is_not_known_says_so(page, tree):

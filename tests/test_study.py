@@ -157,6 +157,7 @@ reference = "Poison"
         ("[models.Poisson]\ndefine", '[models]\n"a b"', 'models."a b": must be a table'),
         (STUDY[STUDY.index("[models") :], "[models]", "models: must name at least one"),
         ('.csv"', '.csv"\nwidth = -1', "data.width: must be greater than 0"),
+        ('.csv"', '.csv"\nmissing = "keep"', "data.missing: must be 'refuse' or 'drop'"),
         ('.csv"', '.csv"\nunit = 3', 'data.unit: must be text, in quotes: "..."'),
     ],
 )  # fmt: skip
@@ -208,6 +209,38 @@ def test_trials_and_width_are_held_against_the_outcome(tmp_path):
     ]
     (told,) = complaints(tmp_path, STUDY.replace('.csv"', '.csv"\nwidth = 2'))
     assert "no multiple of the declared width 2" in told
+
+
+GAPPY = (
+    STUDY.replace('.csv"', '.csv"\ngroup = "person"\nmissing = "drop"').replace(
+        'age"\n', 'age"\npredictors.zero = "~ town"\n'
+    )
+    + """
+[models.Other]
+define = "counts:poisson"
+formula = "visits ~ bmi"
+[models.Unreadable]
+define = "counts:poisson"
+formula = "visits ~ ("
+"""
+)
+
+
+def test_rows_with_a_gap_in_any_used_column_are_dropped_for_all_models(tmp_path):
+    changed = {"unused": put("age", 9, ""), "bmi": put("age", 3, ""), "town": put("town", 7, "")}
+    changed |= {"visits": put("visits", 3, ""), "person": put("person", 1, "")}
+    training, heldout = Study.read(write(tmp_path, GAPPY, **changed)).tables()
+    labels = [*training.frame.index, *heldout.frame.index]
+    assert sorted(labels) == [row for row in range(ROWS) if row not in (1, 3, 7)]
+    assert training.dropped == heldout.dropped
+    assert training.dropped.counts == {"person": 1, "visits": 1, "town": 1, "bmi": 1}
+    assert (training.dropped.rows, training.dropped.kept) == (3, ROWS - 3)
+
+
+def test_a_row_without_its_mark_is_dropped_too(tmp_path):
+    study = GAPPY.replace("heldout = 0.25", 'column = "held"')
+    training, _ = Study.read(write(tmp_path, study, held=put("held", 4, ""))).tables()
+    assert dict(training.dropped.counts) == {"held": 1}
 
 
 def test_an_empty_file_lacks_everything(tmp_path):
@@ -430,7 +463,8 @@ define = "counts:poison"
 budget = 20
 """
     said = []
-    study = study.replace('.csv"', '.csv"\nunit = "visits a year"\nwidth = 1')
+    declared = 'unit = "visits a year"\nwidth = 1\nmissing = "drop"'
+    study = study.replace('.csv"', f'.csv"\n{declared}')
     return Study.read(write(folder, study)).run(
         note=said.append, command="run", created="now"
     ), said
@@ -489,6 +523,7 @@ def test_the_findings_keep_what_is_declared_of_the_outcome(mixed):
     assert (findings.data.outcome, findings.data.unit, findings.data.width) == (
         "visits", "visits a year", 1.0,
     )  # fmt: skip
+    assert (findings.data.dropped.counts, findings.data.dropped.rows) == ({}, 0)
 
 
 def test_the_baseline_is_the_training_mean(mixed):

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from workbench.errors import DataError
-from workbench.table import read, split
+from workbench.table import Dropped, drop_missing, read, split
 
 CSV = "person,visits,age\n1,0,31\n1,2,32\n2,5,47\n3,1,29\n"
 
@@ -177,6 +177,49 @@ def test_more_can_be_declared_of_a_table():
     assert (second.unit, second.width) == ("kg", 1)
     with pytest.raises(DataError, match="time: .* no column 'year'"):
         read(first, time="year")
+
+
+def gaps():
+    return pd.DataFrame(
+        {
+            "y": [1.0, np.nan, 3.0, 4.0, 5.0],
+            "x": [1.0, np.nan, np.nan, 4.0, 5.0],
+            "town": ["a", "b", "c", None, "e"],
+            "note": [None, None, None, None, "x"],
+        },
+        index=list("abcde"),
+    )
+
+
+def test_rows_with_missing_values_are_dropped_and_counted_by_column():
+    table = drop_missing(read(gaps()), "y", "x", "town")
+    pd.testing.assert_frame_equal(table.frame, gaps().dropna(subset=["y", "x", "town"]))
+    assert table.dropped == Dropped({"y": 1, "x": 2, "town": 1}, 3, 2)
+    assert table.where(1) == "row e"
+    assert split(table, heldout=0.5)[0].dropped == table.dropped
+    assert read(gaps()).dropped is None
+
+
+def test_without_names_every_column_must_be_complete():
+    assert list(drop_missing(read(gaps())).frame.index) == ["e"]
+    assert drop_missing(read(people(3))).dropped == Dropped({}, 0, 3)
+
+
+def test_what_is_dropped_in_turn_adds_up():
+    table = drop_missing(drop_missing(read(gaps()), "y"), "x", "y")
+    assert table.dropped == Dropped({"y": 1, "x": 1}, 2, 3)
+
+
+def test_a_role_with_gaps_is_declared_once_they_are_dropped():
+    table = read(drop_missing(read(gaps()), "town"), group="town")
+    assert list(table.frame["town"]) == ["a", "b", "c", "e"]
+
+
+def test_dropping_what_is_not_there_or_everything_is_refused():
+    with pytest.raises(DataError, match="drop_missing: .* no column 'twon', did you mean 'town'"):
+        drop_missing(read(gaps()), "twon")
+    with pytest.raises(DataError, match=r"no row of data frame is complete.*: .* note \(3\)"):
+        drop_missing(read(gaps().iloc[:3]), "x", "note")
 
 
 def test_zero_weights_are_allowed():

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from workbench.problem import Problem, bind
     from workbench.report import write_pages
     from workbench.study import Study
-    from workbench.table import Table, read, split
+    from workbench.table import Table, drop_missing, read, split
 
 # Where each public name lives; imported when first asked for, so that `import workbench` is
 # quick and drawing a page needs no PyMC.
@@ -55,7 +55,7 @@ HOMES = {
     "problem": ("Problem", "bind"),
     "report": ("write_pages",),
     "study": ("Study",),
-    "table": ("Table", "read", "split"),
+    "table": ("Table", "drop_missing", "read", "split"),
 }
 _HOME = {name: module for module, names in HOMES.items() for name in names}
 
@@ -81,6 +81,7 @@ __all__ = [
     "check",
     "compare",
     "design",
+    "drop_missing",
     "evaluate",
     "likelihood_ratio_test",
     "maximum_a_posteriori",

@@ -198,6 +198,13 @@ class BaselineFound(Value):
     cross_entropy: Quantity
 
 
+class DroppedFound(Value):
+    """Rows dropped before the split for their missing values, counted by column."""
+
+    counts: dict[str, int]
+    rows: int
+
+
 class DataFound(Value):
     """Where the rows came from and how they were split."""
 
@@ -213,6 +220,7 @@ class DataFound(Value):
     training_rows: int
     heldout_rows: int
     split: str
+    dropped: DroppedFound | None = None  # None where a missing value would have been refused
     group: str | None
     groups: int | None
     training_groups: int | None

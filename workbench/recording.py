@@ -64,11 +64,18 @@ def data_found(
         training_rows=len(training),
         heldout_rows=len(heldout),
         split=study.split.words(group, study.seed),
+        dropped=_dropped(training),
         group=group,
         groups=_levels(group, training, heldout),
         training_groups=_levels(group, training),
         heldout_groups=_levels(group, heldout),
     )
+
+
+def _dropped(table: Table) -> found.DroppedFound | None:
+    if table.dropped is None:
+        return None
+    return found.DroppedFound(counts=dict(table.dropped.counts), rows=table.dropped.rows)
 
 
 def _levels(group: str | None, *tables: Table) -> int | None:

@@ -3,9 +3,10 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -20,6 +21,7 @@ from pydantic_core import ErrorDetails
 
 from workbench.errors import StudyError, nearest
 from workbench.formula import quoted
+from workbench.table import Roles
 
 Mistake = tuple[str, str]  # place in the file, what is wrong there
 
@@ -33,6 +35,7 @@ WORDS = {
     "greater_than_equal": "must be at least {ge:g}",
     "int_type": "must be a whole number",
     "less_than": "must be less than {lt:g}",
+    "literal_error": "must be {expected}",
     "missing": "is missing",
     "model_type": "must be a table",
     "string_type": 'must be text, in quotes: "..."',
@@ -68,11 +71,19 @@ class DataSection(Section):
     offset: str | None = None
     time: str | None = None
     trials: str | None = None
+    missing: Literal["refuse", "drop"] = "refuse"  # rows with missing values
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Role -> column, of the declared roles alone."""
+        known = {role.name for role in fields(Roles)}
+        columns = self.model_dump(include=known, exclude_none=True)
+        return {role: str(column) for role, column in columns.items()}
 
     @property
     def declared(self) -> dict[str, Any]:
         """What `table.read` takes beside the file: roles, unit and width."""
-        return self.model_dump(exclude={"file", "source", "notes", "outcome"})
+        return self.roles | {"unit": self.unit, "width": self.width}
 
 
 class SplitSection(Section):

@@ -4,6 +4,6 @@ formulaic parses a formula and encodes its terms; their factors are evaluated he
 """
 
 from workbench.formula.replay import Design, design, intercept_only
-from workbench.formula.syntax import quoted
+from workbench.formula.syntax import columns_used, quoted
 
-__all__ = ["Design", "design", "intercept_only", "quoted"]
+__all__ = ["Design", "columns_used", "design", "intercept_only", "quoted"]

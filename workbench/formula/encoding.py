@@ -11,7 +11,7 @@ from formulaic.parser.types import Factor, Term
 
 from workbench.errors import DataError
 from workbench.formula.factors import Matrix, factor_values
-from workbench.formula.syntax import show, tree_of
+from workbench.formula.syntax import is_literal, show, tree_of
 from workbench.table import Table
 
 
@@ -21,7 +21,7 @@ def unlearned(formula: str, terms: list[Term]) -> Matrix:
     lookups = []
     for term in terms:
         for factor in term.factors:
-            if factor.eval_method is Factor.EvalMethod.LITERAL:
+            if is_literal(factor):
                 _refuse_scaling(factor, formula)
             else:
                 trees[factor.expr] = tree_of(factor)
@@ -37,9 +37,7 @@ def _refuse_scaling(factor: Factor, formula: str) -> None:
 
 
 def _lookup(factor: Factor) -> Factor:
-    if factor.eval_method is Factor.EvalMethod.LITERAL:
-        return factor
-    return Factor(factor.expr, eval_method="lookup")
+    return factor if is_literal(factor) else Factor(factor.expr, eval_method="lookup")
 
 
 def learned(matrix: Matrix, table: Table) -> Matrix:

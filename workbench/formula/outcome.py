@@ -4,7 +4,7 @@ import numpy as np
 from formulaic.parser.types import Factor, Term
 
 from workbench.errors import DataError
-from workbench.formula.syntax import show
+from workbench.formula.syntax import is_literal, show
 from workbench.table import Table, numbers
 
 # Single precision leaves less of values below 8,000 widths; one decimal more leaves 0.1.
@@ -14,7 +14,7 @@ OFF_GRID = 1e-3  # widths
 def outcome_of(lhs: list[Term], formula: str) -> str:
     """The column left of the tilde."""
     factors = [factor for term in lhs for factor in term.factors]
-    if not factors or factors[0].eval_method is Factor.EvalMethod.LITERAL:
+    if not factors or is_literal(factors[0]):
         raise DataError(f"formula '{formula}' has no outcome: name its column left of the ~.")
     if len(factors) > 1:
         raise DataError(f"formula '{formula}' has more than one outcome left of the ~.")

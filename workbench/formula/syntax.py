@@ -52,6 +52,19 @@ QUOTED = re.compile(r"""("[^"]*"|'[^']*')|`([^`]+)`""")
 HIDDEN = re.compile(r"backquoted_([0-9a-f]+)_")
 
 
+def columns_used(formula: str) -> list[str]:
+    """Every column that a formula names. Raises DataError for one that cannot be read."""
+    lhs, rhs = parse(formula)
+    factors = (factor for term in (*lhs, *rhs) for factor in term.factors)
+    trees = (tree_of(factor) for factor in factors if not is_literal(factor))
+    return list(dict.fromkeys(column for tree in trees for column in columns_of(tree)))
+
+
+def is_literal(factor: Factor) -> bool:
+    """Whether a factor is a number: the intercept, or what would scale a term."""
+    return bool(factor.eval_method is Factor.EvalMethod.LITERAL)
+
+
 def _hide(formula: str) -> str:
     """Backquoted names as identifiers, one to one: formulaic's own are random where they clash."""
 

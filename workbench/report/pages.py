@@ -52,6 +52,7 @@ def comparison_page(findings: Findings) -> str:
         title=headline.title(findings),
         lede=headline.lede(findings),
         held_out=headline.held_out(findings),
+        missing_values=headline.missing_values,
         tiles=headline.tiles(findings),
         sections=_sections(findings),
         estimates=estimates,

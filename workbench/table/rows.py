@@ -1,5 +1,6 @@
 """A table whose every row can be named, and its columns, whose cells are checked."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -25,12 +26,21 @@ class Roles:
         return {role: column for role, column in asdict(self).items() if column is not None}
 
 
+@dataclass(frozen=True)
+class Dropped:
+    """Rows dropped for their missing values, which `counts` counts by column."""
+
+    counts: Mapping[str, int]
+    rows: int
+    kept: int
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Rows under their original labels; `lines` (row) is where each began in a CSV file, else 0.
 
     `unit` and `width` are declared of the outcome: what it is measured in, and to a multiple of
-    what it was rounded.
+    what it was rounded. `dropped` is None where no row was to be dropped for missing values.
     """
 
     frame: pd.DataFrame
@@ -40,6 +50,7 @@ class Table:
     lines: np.ndarray
     unit: str | None = None
     width: float | None = None
+    dropped: Dropped | None = None
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -80,7 +91,10 @@ def require_present(table: Table, columns: list[str]) -> None:
             first = table.where(int(missing.argmax()))
             counts.append(f"{column} ({missing.sum()}, the first in {first})")
     if counts:
-        raise DataError(f"missing values in {', '.join(counts)}: drop or fill them before.")
+        raise DataError(
+            f"missing values in {', '.join(counts)}: fill them, or drop these rows by "
+            'wb.drop_missing(table), in a study by missing = "drop" in [data].'
+        )
 
 
 def numbers(table: Table, column: str) -> np.ndarray:
