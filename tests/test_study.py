@@ -128,7 +128,7 @@ reference = "Poison"
             "data.fiel: unknown key, did you mean 'file'?",
             "data.file: is missing",
             "split.heldout: must be less than 1",
-            "split: needs one of heldout, after and column, and has heldout and after",
+            "split: needs one of heldout, last, after and column, and has heldout and after",
             "models.Poisson.defien: unknown key, did you mean 'define'?",
             "models.Poisson.define: is missing",
             "models.Poisson: has no formula, [defaults] gives none, and [data] names no outcome",
@@ -144,7 +144,13 @@ reference = "Poison"
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [
-        ("heldout = 0.25", "", "split: needs one of heldout, after and column, and has none"),
+        ("heldout = 0.25", "", "split: needs one of heldout, last, after and column, and has none"),
+        ("heldout = 0.25", "last = 1", "split.last: must be less than 1"),
+        ("heldout = 0.25", 'after = 3\nstratify = "town"', "split.stratify: goes with heldout"),
+        ("heldout = 0.25", "last = 0.5\nblocks = 9", "split.blocks: goes with heldout"),
+        ("0.25", "0.25\nblocks = 1", "split.blocks: must be at least 2"),
+        ("0.25", '0.25\nblocks = 9\nstratify = "town"',
+         "split: draws either from strata or whole blocks, and has stratify and blocks"),
         ("heldout = 0.25", "after = true", "split.after: must be a number, a date or text"),
         ("heldout = 0.25", 'heldout = "0.25"', "split.heldout: must be a number"),
         ("heldout = 0.25", "heldout = nan", "split.heldout: must be a finite number"),
@@ -238,9 +244,10 @@ def test_rows_with_a_gap_in_any_used_column_are_dropped_for_all_models(tmp_path)
 
 
 def test_a_row_without_its_mark_is_dropped_too(tmp_path):
-    study = GAPPY.replace("heldout = 0.25", 'column = "held"')
-    training, _ = Study.read(write(tmp_path, study, held=put("held", 4, ""))).tables()
-    assert dict(training.dropped.counts) == {"held": 1}
+    for split in ('column = "held"', 'heldout = 0.25\nstratify = "held"'):
+        study = GAPPY.replace("heldout = 0.25", split).replace('group = "person"', "")
+        training, _ = Study.read(write(tmp_path, study, held=put("held", 4, ""))).tables()
+        assert dict(training.dropped.counts) == {"held": 1}
 
 
 def test_an_empty_file_lacks_everything(tmp_path):
@@ -273,7 +280,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path):
 def test_a_date_needs_no_quotes(tmp_path):
     study = Study.read(write(tmp_path, STUDY.replace("heldout = 0.25", "after = 1978-12-31")))
     assert study.split.after == date(1978, 12, 31)
-    assert study.split.words(None, 0) == "rows after 1978-12-31 held out"
+    assert study.split.words(None, None, 0) == "rows after 1978-12-31 held out"
 
 
 @pytest.mark.parametrize("after", ["1978", '"1978"', "1978-12-31"])
@@ -288,9 +295,35 @@ def test_what_is_later_than_a_time_is_held_out(after, tmp_path):
 
 def test_a_share_is_told_to_its_last_digit(tmp_path):
     study = Study.read(write(tmp_path, STUDY.replace("0.25", "0.125")))
-    assert study.split.words("person", 3) == (
+    assert study.split.words("person", None, 3) == (
         "12.5% of the rows held out at random (seed 3), whole groups of 'person' at a time"
     )
+
+
+@pytest.mark.parametrize(
+    ("split", "roles", "told", "share"),
+    [
+        ('stratify = "town"', "", ", the same share in each stratum of 'town'", 30),
+        ('stratify = "half"', 'group = "person"',
+         ", whole groups of 'person' at a time, the same share in each stratum of 'half'", 30),
+        ("blocks = 8", "", ", whole blocks of 8 that are contiguous in the order of the rows", 30),
+        ("blocks = 8", 'time = "age"', ", whole blocks of 8 that are contiguous in time ('age')",
+         30),
+    ],
+)  # fmt: skip
+def test_a_refined_draw_is_told(split, roles, told, share, tmp_path):
+    study = STUDY.replace("0.25", f"0.25\n{split}").replace('.csv"', f'.csv"\n{roles}')
+    read = Study.read(write(tmp_path, study, half=np.arange(ROWS) // 2 % 2))
+    words = read.split.words(read.data.group, read.data.time, 3)
+    assert words == f"25% of the rows held out at random (seed 3){told}"
+    assert len(read.tables()[1]) == share
+
+
+def test_the_latest_rows_are_held_out(tmp_path):
+    study = STUDY.replace("heldout", "last").replace('.csv"', '.csv"\ntime = "person"')
+    read = Study.read(write(tmp_path, study))
+    assert read.split.words(None, "person", 3) == "the latest 25% of the rows by 'person' held out"
+    assert list(read.tables()[1].frame.index) == list(range(90, ROWS))
 
 
 def test_a_study_made_in_python_is_held_to_the_same_rules():

@@ -175,7 +175,7 @@ def test_more_can_be_declared_of_a_table():
     second = read(first, weight="y", width=1)
     assert second.roles.declared == {"group": "person", "weight": "y"}
     assert (second.unit, second.width) == ("kg", 1)
-    with pytest.raises(DataError, match="time: .* no column 'year'"):
+    with pytest.raises(DataError, match=r"time: .* no column 'year'"):
         read(first, time="year")
 
 
@@ -216,7 +216,7 @@ def test_a_role_with_gaps_is_declared_once_they_are_dropped():
 
 
 def test_dropping_what_is_not_there_or_everything_is_refused():
-    with pytest.raises(DataError, match="drop_missing: .* no column 'twon', did you mean 'town'"):
+    with pytest.raises(DataError, match=r"drop_missing: .* no column 'twon', did you mean 'town'"):
         drop_missing(read(gaps()), "twon")
     with pytest.raises(DataError, match=r"no row of data frame is complete.*: .* note \(3\)"):
         drop_missing(read(gaps().iloc[:3]), "x", "note")
@@ -288,7 +288,7 @@ def test_lines_go_with_their_rows(write):
 @pytest.mark.parametrize(
     ("mode", "message"),
     [
-        ({}, "exactly one of heldout, after and column, but got none"),
+        ({}, "exactly one of heldout, last, after and column, but got none"),
         ({"heldout": 0.2, "column": "out"}, "but got heldout and column"),
         ({"heldout": 0.0}, "between 0 and 1, but got 0.0"),
         ({"heldout": 1.0}, "between 0 and 1"),
@@ -299,10 +299,23 @@ def test_lines_go_with_their_rows(write):
         ({"column": "y"}, r"must be 1 for held-out rows .* row 2 holds 7"),
         ({"column": "none"}, "leaves the held-out part without rows"),
         ({"after": 3}, "needs a time column"),
+        ({"last": 0.5}, "last=0.5 needs a time column"),
+        ({"last": 1.5}, "last is a fraction between 0 and 1, but got 1.5"),
+        ({"heldout": 0.3, "last": 0.3}, "but got heldout and last"),
+        ({"column": "out", "stratify": "y"}, "stratify goes with heldout, but got column"),
+        ({"after": 3, "blocks": 2}, "blocks goes with heldout, but got after"),
+        ({"heldout": 0.3, "stratify": "y", "blocks": 2}, "got stratify and blocks"),
+        ({"heldout": 0.3, "stratify": "uot"}, "stratify: .* no column 'uot', did you mean 'out'"),
+        ({"heldout": 0.3, "stratify": "gap"}, r"missing values in gap \(1, the first in row 2\)"),
+        ({"heldout": 0.3, "blocks": 4}, "blocks is a whole number from 2 to the 3 rows, but got 4"),
+        ({"heldout": 0.3, "blocks": 1}, "blocks is a whole number from 2 .* but got 1"),
+        ({"heldout": 0.3, "blocks": 2.0}, "blocks is a whole number .* but got 2.0"),
+        ({"heldout": 0.3, "blocks": True}, "blocks is a whole number .* but got True"),
     ],
 )
 def test_an_unusable_split_is_refused(mode, message):
     frame = pd.DataFrame({"y": [0, 1, 7], "out": [0, 1, 1], "none": [0, 0, 0]})
+    frame["gap"] = [1.0, 2.0, np.nan]
     with pytest.raises(DataError, match=message):
         split(read(frame), **mode)
 

@@ -63,7 +63,7 @@ def data_found(
         rows=len(training) + len(heldout),
         training_rows=len(training),
         heldout_rows=len(heldout),
-        split=study.split.words(group, study.seed),
+        split=study.split.words(group, study.data.time, study.seed),
         dropped=_dropped(training),
         group=group,
         groups=_levels(group, training, heldout),

@@ -71,7 +71,8 @@ class Study(StudyFile):
     def _columns(self) -> list[str]:
         """Every column that a model uses, or the split: rows are dropped for all models alike."""
         used = list(self.data.roles.values())
-        used += [column for column in (self.split.column,) if column is not None]
+        marks = (self.split.column, self.split.stratify)
+        used += [column for column in marks if column is not None]
         for name in self.models:
             for formula in (self.formula(name), *self.predictors(name).values()):
                 with suppress(DataError):  # told of when its model is bound

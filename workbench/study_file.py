@@ -25,7 +25,7 @@ from workbench.table import Roles
 
 Mistake = tuple[str, str]  # place in the file, what is wrong there
 
-WAYS_TO_SPLIT = ("heldout", "after", "column")
+WAYS_TO_SPLIT = ("heldout", "last", "after", "column")
 # pydantic's kinds of mistakes in the words of someone who writes a study file.
 WORDS = {
     "dict_type": "must be a table",
@@ -87,20 +87,32 @@ class DataSection(Section):
 
 
 class SplitSection(Section):
-    """Which rows are held out: a share of them, those after a time, or those marked in a column."""
+    """Which rows are held out: a share, the latest, those after a time, or marked in a column."""
 
     heldout: float | None = Field(default=None, gt=0, lt=1)
+    stratify: str | None = None
+    blocks: int | None = Field(default=None, ge=2)
+    last: float | None = Field(default=None, gt=0, lt=1)
     after: Annotated[str | int | float | date | None, BeforeValidator(_moment)] = None
     column: str | None = None
 
-    def words(self, group: str | None, seed: int) -> str:
+    def words(self, group: str | None, time: str | None, seed: int) -> str:
         """The split as the page tells it."""
         if self.heldout is not None:
-            by = f", whole groups of '{group}' at a time" if group else ""
-            return f"{100 * self.heldout:g}% of the rows held out at random (seed {seed}){by}"
+            share = f"{100 * self.heldout:g}% of the rows held out at random (seed {seed})"
+            return share + self._drawn(group, time)
+        if self.last is not None:
+            return f"the latest {100 * self.last:g}% of the rows by '{time}' held out"
         if self.after is not None:
             return f"rows after {self.after} held out"
         return f"rows marked in '{self.column}' held out"
+
+    def _drawn(self, group: str | None, time: str | None) -> str:
+        if self.blocks is not None:
+            order = f"in time ('{time}')" if time else "in the order of the rows"
+            return f", whole blocks of {self.blocks} that are contiguous {order}"
+        by = f", whole groups of '{group}' at a time" if group else ""
+        return by + (f", the same share in each stratum of '{self.stratify}'" * bool(self.stratify))
 
 
 class DefaultsSection(Section):
@@ -232,11 +244,19 @@ def _table(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _split_mistakes(content: Mapping[str, Any]) -> Iterator[Mistake]:
-    if isinstance(content.get("split"), Mapping):
-        given = [way for way in WAYS_TO_SPLIT if content["split"].get(way) is not None]
-        if len(given) != 1:
-            had = " and ".join(given) or "none"
-            yield "split", f"needs one of heldout, after and column, and has {had}"
+    if not isinstance(content.get("split"), Mapping):
+        return
+    has = [key for key, value in content["split"].items() if value is not None]
+    given = [way for way in WAYS_TO_SPLIT if way in has]
+    if len(given) != 1:
+        had = " and ".join(given) or "none"
+        yield "split", f"needs one of heldout, last, after and column, and has {had}"
+    refined = [key for key in ("stratify", "blocks") if key in has]
+    if len(refined) == 2:
+        yield "split", "draws either from strata or whole blocks, and has stratify and blocks"
+    for key in refined:
+        if "heldout" not in has:
+            yield _place("split", key), "goes with heldout"
 
 
 def _formula_mistakes(formulas: Mapping[str, object], declared: object) -> Iterator[Mistake]:
