@@ -163,6 +163,7 @@ reference = "Poison"
         ("[models.Poisson]\ndefine", '[models]\n"a b"', 'models."a b": must be a table'),
         (STUDY[STUDY.index("[models") :], "[models]", "models: must name at least one"),
         ('.csv"', '.csv"\nwidth = -1', "data.width: must be greater than 0"),
+        ('age"\n', 'age"\ncollinear = true\n', "defaults.collinear: must be 'refuse' or 'keep'"),
         ('.csv"', '.csv"\nmissing = "keep"', "data.missing: must be 'refuse' or 'drop'"),
         ('.csv"', '.csv"\nunit = 3', 'data.unit: must be text, in quotes: "..."'),
     ],
@@ -392,6 +393,18 @@ def test_a_bad_cell_is_named_by_row_and_column_with_what_to_do(column, value, pa
         assert part in told
 
 
+def test_collinear_terms_are_refused_unless_the_study_keeps_them(tmp_path):
+    study = STUDY.replace("visits ~ age", "visits ~ age + never")
+    (told,) = complaints(tmp_path, study)
+    assert "'never' is 0 in the training rows" in told
+    for section in ("[models.Poisson]", "[defaults]"):
+        assert complaints(tmp_path, study.replace(section, f'{section}\ncollinear = "keep"')) == []
+    own = study.replace("[defaults]", '[defaults]\ncollinear = "keep"').replace(
+        "[models.Poisson]", '[models.Poisson]\ncollinear = "refuse"'
+    )
+    assert len(complaints(tmp_path, own)) == 1
+
+
 def test_a_level_that_training_never_saw_is_named(tmp_path):
     study = STUDY.replace("visits ~ age", "visits ~ town").replace(
         "heldout = 0.25", 'column="held"'
@@ -488,6 +501,7 @@ def mixed(tmp_path_factory):
 [models."Runs away"]
 define = "counts:poisson"
 formula = "visits ~ age + never"
+collinear = "keep"
 [models.Own]
 define = "mine.py:f"
 [models.Nowhere]

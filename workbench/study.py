@@ -153,7 +153,12 @@ class Study(StudyFile):
     def _bind(self, name: str, training: Table, heldout: Table) -> Bound:
         model = self.models[name]
         definition = definition_named(model.define, self.folder)
-        plan = design(self.formula(name), training, **self.predictors(name))
+        plan = design(
+            self.formula(name),
+            training,
+            collinear=self.collinear(name),
+            **self.predictors(name),
+        )
         test_rows = plan(heldout)
         return Bound(plan, definition, bind(definition, plan(training)), test_rows)
 
@@ -210,5 +215,5 @@ class Study(StudyFile):
 
     def _bind_baseline(self, training: Table, heldout: Table) -> Bound:
         definition = definition_named(self._baseline_define, self.folder)
-        plan = intercept_only(design(self.formula(self.reference), training))
+        plan = intercept_only(design(self.formula(self.reference), training, collinear="keep"))
         return Bound(plan, definition, bind(definition, plan(training)), plan(heldout))

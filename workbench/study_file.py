@@ -116,10 +116,11 @@ class SplitSection(Section):
 
 
 class DefaultsSection(Section):
-    """The formulas of every model that has none of its own."""
+    """The formulas of every model that has none of its own, and whether terms may be collinear."""
 
     formula: str | None = None
     predictors: dict[str, str] = {}
+    collinear: Literal["refuse", "keep"] | None = None
 
 
 class ModelSection(DefaultsSection):
@@ -172,6 +173,10 @@ class StudyFile(Section):
         if self.data.outcome and formula.lstrip().startswith("~"):
             return f"{quoted(self.data.outcome)} {formula.lstrip()}"
         return formula
+
+    def collinear(self, name: str) -> str:
+        """What becomes of collinear terms of a model: its own setting, else the default."""
+        return self.models[name].collinear or self.defaults.collinear or "refuse"
 
     def predictors(self, name: str) -> dict[str, str]:
         """The further formulas of a model, its own before the defaults."""

@@ -10,6 +10,7 @@ from formulaic.errors import FormulaicError
 from formulaic.parser.types import Factor, Term
 
 from workbench.errors import DataError
+from workbench.formula.collinearity import refuse_collinear
 from workbench.formula.factors import Matrix, factor_values
 from workbench.formula.syntax import is_literal, show, tree_of
 from workbench.table import Table
@@ -40,16 +41,27 @@ def _lookup(factor: Factor) -> Factor:
     return factor if is_literal(factor) else Factor(factor.expr, eval_method="lookup")
 
 
-def learned(matrix: Matrix, table: Table) -> Matrix:
-    """The predictor with what it keeps of these rows: levels, means, knots."""
+def learned(matrix: Matrix, table: Table, collinear: str) -> Matrix:
+    """The predictor with what it keeps of these rows: levels, means, knots.
+
+    collinear
+        "keep", or "refuse": raise DataError where the rows cannot tell its columns apart.
+    """
     state: dict[str, dict[str, Any]] = {}
-    spec = _materialize(replace(matrix, state=state), table).model_spec
-    return replace(matrix, spec=spec, state=state)
+    made = _materialize(replace(matrix, state=state), table)
+    columns = _finite(made, table)
+    if collinear == "refuse":
+        refuse_collinear(columns.to_numpy(np.float64), list(columns.columns), matrix.formula)
+    return replace(matrix, spec=made.model_spec, state=state)
 
 
 def encoded(matrix: Matrix, table: Table) -> pd.DataFrame:
     """The columns of the design matrix under the names of their terms, every value finite."""
-    columns = pd.DataFrame(_materialize(matrix, table)).rename(columns=show)
+    return _finite(_materialize(matrix, table), table)
+
+
+def _finite(made: ModelMatrix, table: Table) -> pd.DataFrame:
+    columns = pd.DataFrame(made).rename(columns=show)
     repeated = columns.columns[columns.columns.duplicated()]
     if len(repeated):
         raise DataError(f"two terms would both be called '{repeated[0]}': rename a column.")

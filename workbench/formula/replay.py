@@ -15,6 +15,8 @@ from workbench.formula.outcome import outcome_of, refuse_impossible
 from workbench.formula.syntax import columns_of, parse, quoted
 from workbench.table import Table, numbers, require_columns, require_present
 
+COLLINEAR = ("refuse", "keep")
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
@@ -53,8 +55,20 @@ class Design:
         return {"outcome": self.outcome} | known
 
 
-def design(formula: str, table: Table, /, **predictors: str) -> Design:
-    """Learn a formula, and those of further predictors (zero="~ age"), on the rows of `table`."""
+def design(
+    formula: str, table: Table, /, *, collinear: str = "refuse", **predictors: str
+) -> Design:
+    """Learn a formula, and those of further predictors (zero="~ age"), on the rows of `table`.
+
+    collinear
+        "refuse": terms that are constant beside an intercept, or combinations of others, are
+        refused by name. "keep": they stay, for a proper prior to decide. (Natural splines beside
+        an intercept are combinations of it unless written `cr(x, df=4, constraints='center')`.)
+
+    Raises DataError for a formula that cannot be read or stands on missing or infinite values.
+    """
+    if collinear not in COLLINEAR:
+        raise DataError(f"collinear is 'refuse' or 'keep', but got {collinear!r}.")
     lhs, terms = parse(formula)
     outcome = outcome_of(lhs, formula)
     main = unlearned(formula, terms)
@@ -67,8 +81,8 @@ def design(formula: str, table: Table, /, **predictors: str) -> Design:
     _require_usable(table, outcome, [main, *further.values()])
     return Design(
         outcome,
-        learned(main, table),
-        {name: learned(matrix, table) for name, matrix in further.items()},
+        learned(main, table, collinear),
+        {name: learned(matrix, table, collinear) for name, matrix in further.items()},
     )
 
 
