@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.interpolate import BSpline
+from scipy.interpolate import BSpline, CubicSpline
 
 from workbench.errors import DataError
-from workbench.formula import design, intercept_only
+from workbench.formula import columns_used, design, intercept_only
 from workbench.formula.collinearity import dependences
 from workbench.table import read, split
 
@@ -251,6 +251,218 @@ def test_intercepts_alone_keep_outcome_and_roles():
     assert {"weight", "y"} <= set(dataset)
 
 
+# Offsets
+
+
+def test_offsets_add_up_and_join_the_declared_one():
+    data = table(offset="w")
+    dataset = design("y ~ code + offset(log(x)) + offset(2 * t - 1)", data)(data)
+    assert list(dataset["term"].values) == ["Intercept", "code"]
+    f = frame()
+    expected = f["w"] + np.log(f["x"]) + 2 * f["t"] - 1
+    # a few roundings of numbers near ten
+    np.testing.assert_allclose(dataset["offset"], expected, rtol=1e-15)
+    assert dataset["offset"].dims == ("row",)
+    alone = design("y ~ 1 + offset(3)", table())(table())
+    np.testing.assert_array_equal(alone["offset"], np.full(6, 3.0))
+
+
+def test_an_offset_keeps_what_it_learned_on_the_training_rows():
+    train, test = (read(frame().iloc[rows]) for rows in ([0, 1, 2], [3, 4, 5]))
+    dataset = design("y ~ 1 + offset(center(x))", train)(test)
+    centred = test.frame["x"].to_numpy() - train.frame["x"].mean()
+    np.testing.assert_allclose(dataset["offset"], centred, rtol=1e-15)  # one rounding
+
+
+def test_a_missing_value_in_an_offset_is_counted():
+    with pytest.raises(DataError, match=r"missing values in x \(1, the first in row 10\)"):
+        design("y ~ 1 + offset(x)", read(frame().replace({"x": {1.0: np.nan}})))
+
+
+def test_the_baseline_keeps_the_offsets():
+    data = table()
+    made = design("y ~ code + offset(center(x)) + offset(log(t))", data, zero="~ flag")
+    base = intercept_only(made)
+    assert base.formula == "y ~ 1 + offset(center(x)) + offset(log(t))"
+    assert base.offsets == made.offsets == ("offset(center(x))", "offset(log(t))")
+    few = data.take(np.arange(2))
+    np.testing.assert_array_equal(base(few)["offset"], made(data)["offset"][:2])
+    assert list(base(few)["term"].values) == list(base(few)["term_zero"].values) == ["Intercept"]
+
+
+# Outcomes
+
+
+def test_several_outcomes_stand_side_by_side():
+    data = table()
+    dataset = design("t + `y` + x ~ code", data)(data)
+    assert dataset["y"].dims == ("row", "outcome")
+    assert list(dataset["outcome"].values) == ["t", "y", "x"]
+    np.testing.assert_array_equal(dataset["y"], frame()[["t", "y", "x"]])
+    assert dataset.attrs["outcome"] == "t, y, x"
+    made = design("t + y ~ code", data)
+    assert (made.outcome, made.categories) == ("t, y", ())
+    assert intercept_only(made).formula == "t + y ~ 1"
+    xr.testing.assert_identical(intercept_only(made)(data)["y"], made(data)["y"])
+
+
+def test_each_of_several_outcomes_is_held_to_the_declared_width():
+    data = read(frame().assign(z=[0, 1, 2, 3, 4, 5.5]), width=1)
+    with pytest.raises(DataError, match=r"the outcome 'z' is 5\.5 in row 15"):
+        design("y + z ~ x", data)(data)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "column", "labels", "codes"),
+    [
+        ("rating", ["mid", "low", "mid", "high", "low", "low"], ["mid", "low", "high"],
+         [0, 1, 0, 2, 1, 1]),
+        ("rating", ["yes", "no", "no", "yes", "no", "yes"], ["yes", "no"], [0, 1, 1, 0, 1, 0]),
+        ("C(rating, levels=['low', 'mid', 'high', 'top'])",
+         ["mid", "low", "mid", "high", "low", "low"], ["low", "mid", "high", "top"],
+         [1, 0, 1, 2, 0, 0]),
+        ("C(rating)", [3, 1, 3, 2, 1, 1], ["3", "1", "2"], [0, 1, 0, 2, 1, 1]),
+        ("C(rating, levels=[1, 2, 3])", [3.0, 1.0, 3.0, 2.0, 1.0, 1.0], ["1", "2", "3"],
+         [2, 0, 2, 1, 0, 0]),
+        ("rating", [True, False, True, True, True, False], ["False", "True"], [1, 0, 1, 1, 1, 0]),
+        ("rating", [True] * 6, ["False", "True"], [1] * 6),
+        ("rating", pd.Categorical(["b", "c", "b", "a", "c", "b"], ["a", "b", "c", "d"]),
+         ["b", "c", "a"], [0, 1, 0, 2, 1, 0]),
+        ("rating", pd.Categorical(["b", "c", "b", "a", "c", "b"], ["c", "d", "b", "a"],
+                                  ordered=True), ["c", "b", "a"], [1, 0, 1, 2, 0, 1]),
+        ("`a rating`", ["x", "y", "x", "x", "x", "y"], ["x", "y"], [0, 1, 0, 0, 0, 1]),
+    ],
+)  # fmt: skip
+def test_categories_are_codes_with_their_labels(outcome, column, labels, codes):
+    data = read(frame().assign(**{"rating": column, "a rating": column}))
+    made = design(f"{outcome} ~ x", data)
+    dataset = made(data)
+    assert dataset["y"].dims == ("row",)
+    assert str(dataset["y"].dtype) == "float64"
+    np.testing.assert_array_equal(dataset["y"], codes)
+    assert list(dataset["category"].values) == list(made.categories) == labels
+    assert dataset.attrs["outcome"] == made.outcome
+    assert made.outcome == ("a rating" if outcome == "`a rating`" else "rating")
+    # replayed: one row keeps its code among the levels of the training rows
+    last = made(data.take(np.array([5])))
+    np.testing.assert_array_equal(last["y"], codes[5:])
+    assert list(last["category"].values) == labels
+    assert intercept_only(made).formula == f"{outcome} ~ 1"
+    assert pickle.loads(pickle.dumps(made)).outcome == made.outcome
+
+
+@pytest.mark.parametrize("outcome", ["region", "C(region)"])
+def test_an_outcome_never_seen_in_training_is_refused(outcome):
+    data = table()
+    train, test = data.take(np.array([0, 1, 2])), data.take(np.array([4, 3]))
+    with pytest.raises(DataError, match="column 'region' holds 'west' in row 13, a level never"):
+        design(f"{outcome} ~ x", train)(test)
+
+
+def test_a_declared_level_need_not_be_seen_in_training():
+    data = table()
+    made = design("C(region, levels=['west', 'south', 'north']) ~ x", data.take(np.array([0, 1])))
+    np.testing.assert_array_equal(made(data)["y"], [2, 1, 2, 0, 1, 0])
+
+
+def test_a_word_among_numbers_is_no_category_of_the_outcome():
+    data = read(frame().assign(y=["0", "3", "1", "two", "5", "4"]))
+    with pytest.raises(DataError, match=r"column 'y' is not a number in row 13, .* 'two'"):
+        design("y ~ x", data)(data)
+    numbers = read(frame().assign(y=["0", "3", "1", "2", "5", "4"]))
+    np.testing.assert_array_equal(design("y ~ x", numbers)(numbers)["y"], [0, 3, 1, 2, 5, 4])
+
+
+@pytest.mark.parametrize(("fact", "value"), [("width", 1), ("trials", "w")])
+def test_categories_have_neither_width_nor_trials(fact, value):
+    data = table(**{fact: value})
+    with pytest.raises(DataError, match=f"outcome 'region' has categories, and so no {fact}: leav"):
+        design("region ~ x", data)(data)
+
+
+@pytest.mark.parametrize(
+    ("formula", "columns"),
+    [
+        ("y ~ x", ["y", "x"]),
+        ("~ log(x) * C(region, levels=['x'])", ["x", "region"]),
+        ("a + `b c` ~ offset(log(t)) + bs(z, df=4) + 1", ["a", "b c", "t", "z"]),
+        ("C(r, levels=['lo', 'hi']) ~ 1", ["r"]),
+    ],
+)
+def test_the_columns_of_a_formula_are_all_that_it_names(formula, columns):
+    assert columns_used(formula) == columns
+
+
+# Learned on training rows, replayed on others
+
+
+SEEN, HELD = np.arange(0, 40), np.arange(40, 60)
+
+
+def split_frame():
+    """Forty training rows and twenty others, whose numbers lie within those of the first."""
+    rng = np.random.default_rng(8)
+    x = np.concatenate([[0.0, 10.0], rng.uniform(0, 10, 38), rng.uniform(1, 9, 20)])
+    town = np.concatenate([np.resize(["north", "south", "west"], 40), np.resize(["west"], 20)])
+    return pd.DataFrame({"y": rng.poisson(3.0, 60), "x": x, "z": x[::-1], "town": town})
+
+
+def replayed(formula):
+    """The design of the other rows, as learned on the training rows."""
+    whole = read(split_frame())
+    return design(formula, whole.take(SEEN))(whole.take(HELD))["X"].to_pandas()
+
+
+def test_polynomials_are_those_orthonormal_on_the_training_rows():
+    # V R^-1, of the powers V and the triangle R that makes the training rows' V orthonormal
+    powers = np.vander(split_frame()["x"], 3, increasing=True)
+    triangle = np.linalg.qr(powers[SEEN], mode="r")
+    triangle *= np.sign(np.diag(triangle))[:, None]
+    expected = np.linalg.solve(triangle.T, powers[HELD].T).T[:, 1:]
+    # the condition number of the powers, 1e4, times rounding
+    np.testing.assert_allclose(replayed("y ~ 0 + poly(x, 2)"), expected, atol=1e-11)
+
+
+def test_a_spline_keeps_the_training_quantiles_as_knots():
+    x = split_frame()["x"].to_numpy()
+    inner = np.quantile(x[SEEN], [1 / 3, 2 / 3])
+    knots = np.concatenate([[0.0] * 4, inner, [10.0] * 4])
+    expected = BSpline.design_matrix(x[HELD], knots, 3).toarray()
+    found = replayed("y ~ 0 + bs(x, df=6, include_intercept=True)")
+    np.testing.assert_allclose(found, expected, atol=1e-12)  # values of one, a few roundings
+
+
+def test_a_natural_spline_keeps_the_training_quantiles_as_knots():
+    x = split_frame()["x"].to_numpy()
+    knots = np.quantile(x[SEEN], np.linspace(0, 1, 4))
+    expected = CubicSpline(knots, np.eye(4), bc_type="natural")(x[HELD])
+    np.testing.assert_allclose(replayed("y ~ 0 + cr(x, df=4)"), expected, atol=1e-12)
+
+
+def test_interactions_of_categories_keep_the_training_levels():
+    # all held-out rows are of one town, which alone would be no category at all
+    found = replayed("y ~ town * center(x) + town:z")
+    f = split_frame()
+    centred = f["x"][HELD] - f["x"][SEEN].mean()
+    expected = {
+        "Intercept": 1.0,
+        "town[T.south]": 0.0,
+        "town[T.west]": 1.0,
+        "center(x)": centred,
+        "town[T.south]:center(x)": 0.0,
+        "town[T.west]:center(x)": centred,
+        "town[north]:z": 0.0,
+        "town[south]:z": 0.0,
+        "town[west]:z": f["z"][HELD],
+    }
+    assert set(found.columns) == set(expected)
+    for term, column in expected.items():
+        np.testing.assert_allclose(found[term], column, rtol=1e-15, err_msg=term)  # one rounding
+
+
+# Names
+
+
 @pytest.mark.parametrize(
     "name",
     ["<script>alert(1)</script>", "a b", "1", "log(x)", "class", "np", "it's", 'say "x"', "a:b",
@@ -356,12 +568,37 @@ def test_a_name_that_is_no_column_never_reaches_python():
         ("", "has no outcome"),
         ("0 ~ x", "has no outcome"),
         ("1 ~ x", "has no outcome"),
-        ("y + t ~ x", "more than one outcome"),
+        ("y + 1 ~ x", "has a number left of the ~: name columns alone"),
+        ("y:t ~ x", r"has a product left of the ~: several outcomes are a \+ b \+ c"),
+        ("y * t ~ x", "has a product left of the ~"),
+        ("y + region ~ x", "column 'region' is not a number in row 10, where it holds 'north'"),
+        ("y + log(t) ~ x", "transforms the outcome"),
+        ("y + t ~ x + t", "has the outcome on its right-hand side"),
+        ("y + C(region) ~ x", "has categories among several outcomes, or with contrasts: write C"),
+        ("C(region, Treatment('north')) ~ x", "among several outcomes, or with contrasts"),
+        ("C(region, levels=['north']) ~ x", "'south' in row 11, a level not among its levels"),
+        ("C(region, levels=['a', 'a']) ~ x", "declares levels that repeat, or none"),
+        ("C(region, levels=[]) ~ x", "declares levels that repeat, or none"),
+        ("C(regoin) ~ x", "no column 'regoin', did you mean 'region'"),
+        ("C(log(region)) ~ x", "is not allowed in a formula"),
+        ("y ~ x + offset(y)", "has the outcome on its right-hand side"),
+        ("y ~ x + offset(wide)", "no column 'wide'"),
+        ("y ~ 0 + offset(x)", "has no terms: write ~ 1"),
+        ("y ~ x:offset(t)", r"'offset\(t\)' is not allowed .* offset\(...\) of arithmetic, as a"),
+        ("y ~ offset(x, t)", "is not allowed in a formula"),
+        ("y ~ offset(x=t)", "is not allowed in a formula"),
+        ("y ~ offset(C(region))", "is not allowed in a formula"),
+        ("y ~ offset(bs(x, df=3))", "is not allowed in a formula"),
+        ("y ~ offset(offset(x))", "is not allowed in a formula"),
+        ("y ~ log(offset(x))", "is not allowed in a formula"),
+        ("y ~ offset(__import__('os'))", "is not allowed in a formula"),
+        ("y ~ offset(region)", "column 'region' is not a number in row 10"),
+        ("y ~ offset(log(x - 1))", r"'offset\(log\(x - 1\)\)' is not finite in row 10: it is -inf"),
+        (f"y ~ offset(x * 1{'0' * 400})", "cannot be computed"),
         ("log(y) ~ x", "declared change of variables: store the transformed column instead"),
         ("y ~ x + y", "has the outcome on its right-hand side"),
         ("y ~ regoin", "no column 'regoin', did you mean 'region'"),
         ("Y ~ x", "no column 'Y', did you mean 'y'"),
-        ("region ~ x", "column 'region' is not a number in row 10, where it holds 'north'"),
         ("y ~ log(region)", "column 'region' is not a number in row 10"),
         ("y ~ log(x - 1)", r"the term 'log\(x - 1\)' is not finite in row 10: it is -inf"),
         ("y ~ I((x - 3) ** 0.5)", "is not finite in row 10: it is nan"),
@@ -381,6 +618,13 @@ def test_an_unusable_formula_is_refused(formula, message):
 def test_a_further_predictor_has_no_outcome():
     with pytest.raises(DataError, match="the formula of predictor 'zero' starts with ~"):
         design("y ~ x", table(), zero="y ~ x")
+
+
+def test_a_further_predictor_has_no_offset():
+    with pytest.raises(
+        DataError, match=r"predictor 'zero' has an offset, 'offset\(x\)', but only the main formula"
+    ):
+        design("y ~ x", table(), zero="~ code + offset(x)")
 
 
 def test_missing_values_are_counted_by_column():

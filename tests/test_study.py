@@ -1,6 +1,7 @@
 """A study: its file is judged whole, and one model's failure is that model's alone."""
 
 import math
+import shutil
 from datetime import date
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import statsmodels.api as sm
 
 import workbench as wb
+from tests import declarations
 from workbench.errors import DataError, StudyError
 from workbench.study import Study
 from workbench.study_file import StudyFile
@@ -34,6 +36,25 @@ def poisson(data):
         y = pm.Data("y", data["y"], dims="row")
         beta = pm.Normal("beta", 0.0, 10.0, dims="term")
         pm.Poisson("outcome", mu=pm.math.exp(X @ beta), observed=y, dims="row")
+    return model
+"""
+
+OFFSET_DEFINITION = """
+import pymc as pm
+from models.definition import definition
+
+@definition(predictors=("zero",))
+def zero_inflated(data):
+    coords = {"term": data["term"].values, "term_zero": data["term_zero"].values}
+    with pm.Model(coords=coords) as model:
+        X = pm.Data("X", data["X"], dims=("row", "term"))
+        Z = pm.Data("X_zero", data["X_zero"], dims=("row", "term_zero"))
+        offset = pm.Data("offset", data["offset"], dims="row")
+        y = pm.Data("y", data["y"], dims="row")
+        beta = pm.Normal("beta", 0.0, 10.0, dims="term")
+        gamma = pm.Normal("gamma", 0.0, 10.0, dims="term_zero")
+        mu, psi = pm.math.exp(X @ beta + offset), pm.math.sigmoid(Z @ gamma)
+        pm.ZeroInflatedPoisson("outcome", psi=psi, mu=mu, observed=y, dims="row")
     return model
 """
 
@@ -605,6 +626,75 @@ def test_a_study_in_which_every_model_fails_has_no_ranking(tmp_path):
     findings = Study.read(write(tmp_path, STUDY.replace("counts:poisson", "counts:poison"))).run()
     assert (findings.fits, findings.ranking, findings.baseline) == ((), None, None)
     assert findings.data.outcome == "visits"
+
+
+def run_of(folder, formula, define, data=""):
+    """The findings, saved and read again, and the page of a study of two models of one outcome."""
+    shutil.copy(declarations.__file__, folder / "mine.py")
+    study = STUDY.replace("counts:poisson", f"mine.py:{define}").replace("visits ~ age", formula)
+    study = study.replace('.csv"', f'.csv"\n{data}')
+    bare = formula.replace("~ age", "~ 1")
+    study += f'[models.Bare]\ndefine = "mine.py:{define}"\nformula = "{bare}"\n'
+    changed = {"grade": GRADES, "height": np.round(columns()["age"] + GRADES_AT, 2)}
+    findings = Study.read(write(folder, study + "[checks]\nbudget = 20\n", **changed)).run()
+    read = wb.Findings.read(findings.save(folder / "out"))
+    return read, wb.write_pages(read, folder / "out").read_text()
+
+
+GRADES_AT = np.random.default_rng(7).integers(0, 3, ROWS)
+GRADES = np.array(["low", "mid", "high"])[GRADES_AT]
+
+
+def test_several_outcomes_are_fitted_ranked_and_drawn(tmp_path):
+    findings, page = run_of(tmp_path, "visits + height ~ age", "several_normals")
+    assert findings.failed == ()
+    assert findings.data.outcome == "visits, height"
+    held = findings.trees["Poisson"]["heldout"]
+    assert set(held.data_vars) == {"observed", "nll"}
+    assert held["observed"].shape == (30, 2)
+    assert findings.fit("Poisson").heldout.divergence.estimate.value is None
+    assert {check.outcome for check in findings.fit("Poisson").checks} <= {"pass", "n/a"}
+    assert len(findings.ranking.contenders) == 2
+    assert "figure-pit" not in page
+    assert "figure-loss" in page
+
+
+def test_categories_are_fitted_ranked_and_drawn(tmp_path):
+    formula = "C(grade, levels=['low', 'mid', 'high']) ~ age"
+    findings, page = run_of(tmp_path, formula, "softmax")
+    assert findings.failed == ()
+    assert (findings.data.outcome, findings.data.discrete) == ("grade", True)
+    assert findings.data.categories == ("low", "mid", "high")
+    assert findings.baseline is not None
+    held = findings.trees["Poisson"]["heldout"]
+    assert set(held.data_vars) == {"observed", "nll", "pit"}
+    labels = [parameter.label for parameter in findings.fit("Poisson").parameters]
+    assert "beta[age, high]" in labels
+    assert "figure-frequency" not in page
+    assert "grade, categories low, mid, high" in page
+
+
+def test_two_words_are_a_binary_outcome(tmp_path):
+    findings, page = run_of(tmp_path, "town ~ age", "logistic")
+    assert findings.failed == ()
+    assert findings.data.categories == ("south", "north")  # as they first appear
+    assert {"pit", "mean", "frequency"} < set(findings.trees["Poisson"]["heldout"].data_vars)
+    assert "figure-frequency" in page
+
+
+def test_an_offset_stays_out_of_the_further_predictors(tmp_path):
+    (tmp_path / "mine.py").write_text(OFFSET_DEFINITION)
+    study = STUDY.replace("counts:poisson", "mine.py:zero_inflated").replace(
+        "~ age", "~ age + offset(log(most))"
+    )
+    findings = Study.read(
+        write(tmp_path, study + "[checks]\nbudget = 1\n", most=np.arange(1, ROWS + 1))
+    ).run()
+    assert findings.failed == ()
+    assert findings.fit("Poisson").predictors == {
+        "zero": "~ age + offset(log(most)), without its offset"
+    }
+    assert findings.baseline is not None  # which keeps the offset that the definition reads
 
 
 def test_a_separated_cell_is_no_minimum(tmp_path):

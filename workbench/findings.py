@@ -215,6 +215,7 @@ class DataFound(Value):
     outcome: str
     unit: str | None = None
     width: Number = None
+    categories: tuple[str, ...] = ()  # in the order of their codes; empty for numbers
     discrete: bool
     rows: int
     training_rows: int
@@ -242,7 +243,9 @@ class Findings(Value):
 
     A tree is ArviZ's container, with a group `heldout` beside the usual ones: `observed, nll,
     pit, mean` along `row` (row labels as its coordinate, `group` codes where declared) and, for
-    counts, `frequency` along `value`: the share of each count that the model expects.
+    counts, `frequency` along `value`: the share of each count that the model expects. Several
+    outcomes on a row have neither `pit` nor `mean`; three categories or more have no `mean` and
+    no `frequency`: their codes are no numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

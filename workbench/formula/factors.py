@@ -18,17 +18,22 @@ from formulaic.transforms import C
 from formulaic.transforms.contrasts import Contrasts
 
 from workbench.errors import DataError
+from workbench.formula.levels import holds_text, read_as_numbers, refuse_new_level
 from workbench.formula.syntax import ARITHMETIC, BASES, CONTRASTS, LEARNED, PLAIN, quoted, show
 from workbench.table import Table, numbers
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """One linear predictor: its terms, the syntax trees of their factors, and what was learned."""
+    """One linear predictor: its terms, the syntax trees of their factors, and what was learned.
+
+    `offsets` are the trees of what is added to it, by the terms that say so.
+    """
 
     formula: str
     spec: ModelSpec
     trees: Mapping[str, ast.expr]
+    offsets: Mapping[str, ast.expr]
     state: dict[str, dict[str, Any]]
 
 
@@ -43,20 +48,21 @@ def factor_values(
             options = {word.arg: word.value for word in tree.keywords if word.arg}
             named = dict(zip(["contrasts"], contrasts, strict=False)) | options
             return _category(name, show(column), named, matrix, table)
-    return _evaluate(tree, matrix, table)
+    return evaluated(tree, matrix, table)
 
 
-def _evaluate(node: ast.expr, matrix: Matrix, table: Table) -> FactorValues | np.ndarray:
+def evaluated(node: ast.expr, matrix: Matrix, table: Table) -> FactorValues | np.ndarray:
+    """The value of a checked tree over columns of numbers."""
     match node:
         case ast.Name(id=column):
             return numbers(table, show(column))
         case ast.UnaryOp(operand=operand):
-            return np.negative(_evaluate(operand, matrix, table))
+            return np.negative(evaluated(operand, matrix, table))
         case ast.BinOp(left=left, op=op, right=right):
-            sides = _evaluate(left, matrix, table), _evaluate(right, matrix, table)
+            sides = evaluated(left, matrix, table), evaluated(right, matrix, table)
             return ARITHMETIC[type(op)](*sides)
         case ast.Call(func=ast.Name(id=name), args=[first, *rest]):
-            argument = _evaluate(first, matrix, table)
+            argument = evaluated(first, matrix, table)
             if name in PLAIN:
                 return PLAIN[name](argument)
             state = matrix.state.setdefault(ast.unparse(node), {})
@@ -76,7 +82,7 @@ def _is_category(name: str, column: str, matrix: Matrix, table: Table) -> bool:
     series = table.frame[column]
     if isinstance(series.dtype, pd.CategoricalDtype):
         return True
-    if not series.map(lambda cell: isinstance(cell, str)).any():
+    if not holds_text(table, column):
         return False
     _refuse_numbers_as_text(table, column)
     return True
@@ -84,8 +90,7 @@ def _is_category(name: str, column: str, matrix: Matrix, table: Table) -> bool:
 
 def _refuse_numbers_as_text(table: Table, column: str) -> None:
     """One stray word makes a column of numbers text, and would make each number a category."""
-    series = table.frame[column]
-    readable = pd.to_numeric(series, errors="coerce").notna().to_numpy()
+    readable = read_as_numbers(table, column)
     if readable.mean() > 0.5:
         first = int((~readable).argmax())
         raise DataError(
@@ -102,14 +107,7 @@ def _category(
     levels = ast.literal_eval(options["levels"]) if "levels" in options else None
     known = matrix.spec.encoder_state[name][1]["categories"] if matrix.spec.structure else levels
     if known is not None:
-        new = ~series.isin(known).to_numpy()
-        if new.any():
-            first = int(new.argmax())
-            origin = "not among its levels" if known is levels else "never seen in training"
-            raise DataError(
-                f"column '{column}' holds {table.cell(column, first)} in {table.where(first)}, "
-                f"a level {origin}."
-            )
+        refuse_new_level(table, column, known, declared=known is levels)
     if isinstance(series.dtype, pd.CategoricalDtype):
         # a level is learned from rows, not from a dtype that remembers other rows
         series = series.cat.set_categories(

@@ -9,10 +9,10 @@ import pandas as pd
 import xarray as xr
 
 from workbench.errors import DataError
-from workbench.formula.encoding import encoded, learned, unlearned
+from workbench.formula.encoding import encoded, learned, offset, unlearned
 from workbench.formula.factors import Matrix
-from workbench.formula.outcome import outcome_of, refuse_impossible
-from workbench.formula.syntax import columns_of, parse, quoted
+from workbench.formula.outcome import Outcome, learned_outcome, outcome_columns
+from workbench.formula.syntax import columns_of, parse, show
 from workbench.table import Table, numbers, require_columns, require_present
 
 COLLINEAR = ("refuse", "keep")
@@ -22,9 +22,19 @@ COLLINEAR = ("refuse", "keep")
 class Design:
     """Called with a table, the Dataset that a definition takes; nothing is learned by the call."""
 
-    outcome: str
+    left: Outcome
     main: Matrix
     further: Mapping[str, Matrix]
+
+    @property
+    def outcome(self) -> str:
+        """The outcome's column; of several their names, joined."""
+        return self.left.name
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """The outcome's levels in the order of their codes; empty where it is of numbers."""
+        return self.left.labels
 
     @property
     def formula(self) -> str:
@@ -35,17 +45,21 @@ class Design:
         """The formulas of the further predictors, by name."""
         return {name: matrix.formula for name, matrix in self.further.items()}
 
+    @property
+    def offsets(self) -> tuple[str, ...]:
+        """The terms `offset(...)` of the main formula."""
+        return tuple(map(show, self.main.offsets))
+
     def __call__(self, table: Table) -> xr.Dataset:
         matrices = {"": self.main} | {f"_{name}": matrix for name, matrix in self.further.items()}
-        _require_usable(table, self.outcome, list(matrices.values()))
-        data: dict[str, Any] = {"y": ("row", numbers(table, self.outcome))}
-        coords: dict[str, Any] = {"row": _plain(table.frame.index)}
+        _require_usable(table, list(self.left.columns), list(matrices.values()))
+        data, coords = self.left.variables(table)
+        coords["row"] = _plain(table.frame.index)
         for suffix, matrix in matrices.items():
             columns = encoded(matrix, table)
             coords[f"term{suffix}"] = np.array(columns.columns, dtype=np.str_)
             data[f"X{suffix}"] = (("row", f"term{suffix}"), columns.to_numpy(np.float64))
-        refuse_impossible(table, self.outcome, data["y"][1])
-        roles, labels = _roles(table)
+        roles, labels = _roles(table, offset(self.main, table))
         return xr.Dataset(data | roles, coords | labels, attrs=self._facts(table))
 
     def _facts(self, table: Table) -> dict[str, str | float]:
@@ -60,6 +74,10 @@ def design(
 ) -> Design:
     """Learn a formula, and those of further predictors (zero="~ age"), on the rows of `table`.
 
+    Left of the ~ stands a column of numbers, several (a + b + c), or one of categories (text,
+    truth values, pandas' Categorical, C(column), C(column, levels=[...])). `offset(...)` is added
+    to the main predictor, and to the declared offset.
+
     collinear
         "refuse": terms that are constant beside an intercept, or combinations of others, are
         refused by name. "keep": they stay, for a proper prior to decide. (Natural splines beside
@@ -70,54 +88,64 @@ def design(
     if collinear not in COLLINEAR:
         raise DataError(f"collinear is 'refuse' or 'keep', but got {collinear!r}.")
     lhs, terms = parse(formula)
-    outcome = outcome_of(lhs, formula)
+    outcomes = outcome_columns(lhs, formula)
     main = unlearned(formula, terms)
-    further = {}
-    for name, text in predictors.items():
-        lhs, terms = parse(text)
-        if lhs:
-            raise DataError(f"the formula of predictor '{name}' starts with ~, but got '{text}'.")
-        further[name] = unlearned(text, terms)
-    _require_usable(table, outcome, [main, *further.values()])
+    further = {name: _further(name, text) for name, text in predictors.items()}
+    _require_usable(table, outcomes, [main, *further.values()])
     return Design(
-        outcome,
+        learned_outcome(lhs, outcomes, table),
         learned(main, table, collinear),
         {name: learned(matrix, table, collinear) for name, matrix in further.items()},
     )
 
 
 def intercept_only(design: Design) -> Design:
-    """The same outcome and predictors, each with nothing but an intercept: the baseline."""
-
-    def constant(formula: str) -> Matrix:
-        return unlearned(formula, parse(formula)[1])
-
-    return replace(
-        design,
-        main=constant(f"{quoted(design.outcome)} ~ 1"),
-        further={name: constant("~ 1") for name in design.further},
-    )
+    """The same outcome, offsets and predictors, these with an intercept alone: the baseline."""
+    constant = unlearned("~ 1", parse("~ 1")[1])
+    text = " + ".join([f"{design.left.text} ~ 1", *design.offsets])
+    main = replace(design.main, formula=text, spec=constant.spec, trees={})
+    return replace(design, main=main, further=dict.fromkeys(design.further, constant))
 
 
-def _require_usable(table: Table, outcome: str, matrices: list[Matrix]) -> None:
-    used = [outcome]
+def _further(name: str, formula: str) -> Matrix:
+    lhs, terms = parse(formula)
+    if lhs:
+        raise DataError(f"the formula of predictor '{name}' starts with ~, but got '{formula}'.")
+    matrix = unlearned(formula, terms)
+    if matrix.offsets:
+        raise DataError(
+            f"the formula of predictor '{name}' has an offset, '{show(next(iter(matrix.offsets)))}'"
+            ", but only the main formula takes one."
+        )
+    return matrix
+
+
+def _require_usable(table: Table, outcomes: list[str], matrices: list[Matrix]) -> None:
+    used = list(outcomes)
     for matrix in matrices:
-        columns = [name for tree in matrix.trees.values() for name in columns_of(tree)]
-        require_columns(table, [outcome, *columns], f"formula '{matrix.formula}'")
-        if outcome in columns:
+        trees = (*matrix.trees.values(), *matrix.offsets.values())
+        columns = [name for tree in trees for name in columns_of(tree)]
+        require_columns(table, [*outcomes, *columns], f"formula '{matrix.formula}'")
+        if not set(outcomes).isdisjoint(columns):
             raise DataError(f"formula '{matrix.formula}' has the outcome on its right-hand side.")
         used += columns
     require_present(table, list(dict.fromkeys(used)))
 
 
-def _roles(table: Table) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The declared roles as variables along the rows, and the group's labels as a coordinate."""
+def _roles(table: Table, added: np.ndarray | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The declared roles as variables along the rows, and the group's labels as a coordinate.
+
+    added
+        The offset of the formula (row), which joins the declared one.
+    """
     declared = table.roles.declared
     data: dict[str, Any] = {
         role: ("row", numbers(table, declared[role]))
         for role in ("offset", "exposure", "weight", "trials")
         if role in declared
     }
+    if added is not None:
+        data["offset"] = ("row", added + (data["offset"][1] if "offset" in data else 0.0))
     labels = {}
     if "group" in declared:
         groups = table.frame[declared["group"]]

@@ -45,7 +45,8 @@ ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
 ALLOWED = (
     "names of columns (in backquotes where they are not plain words), numbers, + - * / **, "
     f"{', '.join([*PLAIN, *LEARNED])} of these, and by themselves {', '.join(BASES)}, "
-    "C(column), C(column, levels=[...]) and C(column, Treatment('level'))"
+    "C(column), C(column, levels=[...]) and C(column, Treatment('level')), and in the main formula "
+    "offset(...) of arithmetic, as a term of its own"
 )
 
 QUOTED = re.compile(r"""("[^"]*"|'[^']*')|`([^`]+)`""")
@@ -56,7 +57,7 @@ def columns_used(formula: str) -> list[str]:
     """Every column that a formula names. Raises DataError for one that cannot be read."""
     lhs, rhs = parse(formula)
     factors = (factor for term in (*lhs, *rhs) for factor in term.factors)
-    trees = (tree_of(factor) for factor in factors if not is_literal(factor))
+    trees = (offset_of(factor) or tree_of(factor) for factor in factors if not is_literal(factor))
     return list(dict.fromkeys(column for tree in trees for column in columns_of(tree)))
 
 
@@ -97,8 +98,6 @@ def parse(formula: str) -> tuple[list[Term], list[Term]]:
     lhs, rhs = getattr(parsed, "lhs", []), getattr(parsed, "rhs", parsed)
     if isinstance(lhs, tuple) or isinstance(rhs, tuple):
         raise DataError(f"formula '{formula}' has a '|': give each further predictor its own.")
-    if not list(rhs):
-        raise DataError(f"formula '{formula}' has no terms: write ~ 1 for an intercept alone.")
     return list(lhs), list(rhs)
 
 
@@ -110,6 +109,18 @@ def tree_of(factor: Factor) -> ast.expr:
     if not (_is_factor(tree) and columns_of(tree)):
         raise DataError(f"'{show(factor.expr)}' is not allowed in a formula, only {ALLOWED}.")
     return tree
+
+
+def offset_of(factor: Factor) -> ast.expr | None:
+    """The tree of what `offset(...)` adds to the linear predictor; None of any other factor."""
+    if factor.eval_method is not Factor.EvalMethod.PYTHON:
+        return None
+    match ast.parse(factor.expr, mode="eval").body:
+        case ast.Call(func=ast.Name(id="offset"), args=[added], keywords=[]) if _is_arithmetic(
+            added
+        ):
+            return added
+    return None
 
 
 def _is_factor(node: ast.expr) -> bool:
