@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import sys
 from datetime import date
+from decimal import Decimal
 
 import narwhals
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from workbench.errors import DataError
-from workbench.table import Dropped, drop_missing, read, split
+from workbench.formula import design
+from workbench.table import Dropped, drop_missing, numbers, read, split
 
 CSV = "person,visits,age\n1,0,31\n1,2,32\n2,5,47\n3,1,29\n"
 
@@ -75,11 +79,102 @@ def test_the_hash_of_a_frame_is_of_its_content():
     assert first.sha256 != read(pd.DataFrame({"y": [2.0, 1.0]})).sha256
 
 
-def test_frames_of_other_libraries_are_read():
-    other = narwhals.from_native(pd.DataFrame({"y": [1, None], "g": ["a", "b"]}))
-    table = read(other, group="g")
-    assert table.columns == ["y", "g"]
-    assert np.isnan(table.frame["y"].iloc[1])
+def test_the_hash_of_a_frame_knows_names_order_and_mixed_cells():
+    frames = [
+        pd.DataFrame({"y": [1, "a", [2]]}),
+        pd.DataFrame({"y": [1, "a", [3]]}),
+        pd.DataFrame({"x": [1, "a", [2]]}),
+        pd.DataFrame({"y": [1, [2], "a"]}),
+        pd.DataFrame({"y": [1, "a", [2]]}, index=[1, 2, 3]),
+        pd.DataFrame({"y": [1, "a", [2]], "z": 1}),
+    ]
+    assert len({read(frame).sha256 for frame in frames}) == len(frames)
+
+
+CELLS = {
+    "y": [1, 2, 4],
+    "x": [0.5, None, 1.5],
+    "g": ["a", None, "b"],
+    "flag": [True, False, True],
+    "day": [date(1978, 1, 1), date(1978, 12, 31), date(1979, 1, 1)],
+    "price": [Decimal("1.25"), Decimal("2.5"), Decimal("0.1")],
+}
+LIBRARIES = {
+    "narwhals over pandas": lambda cells: narwhals.from_native(pd.DataFrame(cells)),
+    "polars": pl.DataFrame,
+    "arrow": pa.table,
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+def test_frames_of_other_libraries_are_read(library):
+    table = read(library(CELLS), weight="y", time="day")
+    assert table.columns == list(CELLS)
+    assert list(table.frame.index) == [0, 1, 2]
+    np.testing.assert_array_equal(table.frame["x"], [0.5, np.nan, 1.5])
+    assert list(table.frame["g"].isna()) == [False, True, False]
+    np.testing.assert_array_equal(numbers(table, "flag"), [1, 0, 1])
+    np.testing.assert_array_equal(numbers(table, "price"), [1.25, 2.5, 0.1])
+    train, _ = split(table, after="1978")
+    assert list(train.frame["y"]) == [1, 2]
+    assert read(library(CELLS)).sha256 == read(library(CELLS)).sha256
+    complete = drop_missing(table)
+    assert dict(complete.dropped.counts) == {"x": 1, "g": 1}
+    dataset = design("y ~ x", complete)(complete)
+    np.testing.assert_array_equal(dataset["X"].sel(term="x"), [0.5, 1.5])
+    with pytest.raises(DataError, match=r"missing values in x \(1, .* row 1\), g \(1, "):
+        design("y ~ x + g", table)
+
+
+def test_kinds_of_numbers_of_other_libraries_are_numbers():
+    kinds = [pl.Int8, pl.UInt64, pl.Float32, pl.Int64]
+    frame = pl.DataFrame({str(kind): pl.Series([0, 1, 3], dtype=kind) for kind in kinds})
+    for data in (frame, frame.to_arrow()):
+        table = read(data)
+        for column in table.columns:
+            np.testing.assert_array_equal(numbers(table, column), [0, 1, 3])
+
+
+def test_categories_of_other_libraries_keep_their_order_where_they_have_one():
+    grades = ["mid", "low", "high", "mid"]
+    ordered = pl.Series(grades, dtype=pl.Enum(["low", "mid", "high", "top"]))
+    table = read(pl.DataFrame({"grade": ordered, "x": [1.0, 2.0, 3.0, 5.0]}))
+    made = design("grade ~ x", table)
+    assert made.categories == ("low", "mid", "high")
+    np.testing.assert_array_equal(made(table)["y"], [1, 0, 2, 1])
+    plain = pl.DataFrame({"grade": pl.Series(grades, dtype=pl.Categorical), "x": [1, 2, 3, 5]})
+    dictionary = pa.table({"grade": pa.array(grades).dictionary_encode(), "x": [1, 2, 3, 5]})
+    for data in (plain, dictionary):
+        assert design("grade ~ x", read(data)).categories == ("mid", "low", "high")
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pl.DataFrame({"y": [1]}).lazy(), r"but got LazyFrame: call collect\(\) on it before"),
+        (pl.Series([1]), r"a path or a data frame, but got Series\."),
+        (pa.table([[1], [2]], names=["y", "y"]), r"has columns of one name \('y' 2 times\): ren"),
+        (pl.DataFrame({"y": []}), "has no rows"),
+    ],
+)
+def test_an_unusable_frame_of_another_library_is_refused(frame, message):
+    with pytest.raises(DataError, match=message):
+        read(frame)
+
+
+def test_infinite_values_of_other_libraries_are_named():
+    table = read(pl.DataFrame({"y": [1, 2], "x": [1.0, float("inf")]}))
+    with pytest.raises(DataError, match="column 'x' is infinite in row 1"):
+        design("y ~ x", table)
+
+
+def test_parquet_written_by_another_library_is_the_same_table(tmp_path):
+    frame = pl.DataFrame(CELLS)
+    frame.write_parquet(tmp_path / "cells.parquet")
+    table = read(tmp_path / "cells.parquet", time="day")
+    assert table.where(1) == "row 1"
+    np.testing.assert_array_equal(numbers(table, "price"), [1.25, 2.5, 0.1])
+    pd.testing.assert_frame_equal(table.frame[["y", "x", "g"]], read(frame).frame[["y", "x", "g"]])
 
 
 def test_a_missing_file_names_the_nearest_one(write):

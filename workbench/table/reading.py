@@ -6,10 +6,12 @@ import hashlib
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import narwhals
 import numpy as np
 import pandas as pd
+from narwhals.exceptions import DuplicateError
 from narwhals.typing import IntoDataFrame
 
 from workbench.errors import DataError, nearest
@@ -57,15 +59,14 @@ def _whole(data: str | Path | IntoDataFrame) -> Table:
     if isinstance(data, str | Path):
         table = _from_file(Path(data))
     else:
-        frame = _to_pandas(data)
-        table = _table(frame, FRAME, frame.to_csv().encode())
+        table = _table(_to_pandas(data), FRAME, None)
     if table.frame.empty:
         raise DataError(f"{table.source} has no rows.")
     return table
 
 
 def _table(
-    frame: pd.DataFrame, source: str, content: bytes, lines: np.ndarray | None = None
+    frame: pd.DataFrame, source: str, content: bytes | None, lines: np.ndarray | None = None
 ) -> Table:
     unknown = np.zeros(len(frame), dtype=np.int64)
     names = [str(name) for name in frame.columns]
@@ -76,9 +77,16 @@ def _table(
         frame=frame.set_axis(names, axis="columns"),
         roles=Roles(),
         source=source,
-        sha256=hashlib.sha256(content).hexdigest(),
+        sha256=hashlib.sha256(_content(frame) if content is None else content).hexdigest(),
         lines=unknown if lines is None else lines,
     )
+
+
+def _content(frame: pd.DataFrame) -> bytes:
+    """Names and rows of a frame that no file was read for, a hash in each row's place."""
+    mixed = [name for name, kind in frame.dtypes.items() if kind.kind == "O"]
+    rows = pd.util.hash_pandas_object(frame.astype(dict.fromkeys(mixed, str)))
+    return repr(list(frame.columns)).encode() + rows.to_numpy().tobytes()
 
 
 def _from_file(path: Path) -> Table:
@@ -162,8 +170,19 @@ def _to_pandas(data: IntoDataFrame) -> pd.DataFrame:
         return data.copy()
     try:
         frame = narwhals.from_native(data, eager_only=True)
+    except DuplicateError as error:
+        repeated = ", ".join(line.removeprefix("- ") for line in str(error).splitlines()[1:])
+        raise DataError(f"{FRAME} has columns of one name ({repeated}): rename one.") from error
     except TypeError as error:
+        lazy = ": call collect() on it before" if hasattr(data, "collect") else ""
         kind = type(data).__name__
-        raise DataError(f"expected a path or a data frame, but got {kind}.") from error
-    # through lists: narwhals' own to_pandas() needs pyarrow
-    return pd.DataFrame({name: frame[name].to_list() for name in frame.columns})
+        raise DataError(f"expected a path or a data frame, but got {kind}{lazy}.") from error
+    return pd.DataFrame({name: _column(frame[name]) for name in frame.columns})
+
+
+def _column(series: narwhals.Series[Any]) -> list[Any] | pd.Categorical:
+    """Through lists: narwhals' own to_pandas() needs pyarrow. An Enum keeps its order."""
+    cells = series.to_list()
+    if isinstance(series.dtype, narwhals.Enum):
+        return pd.Categorical(cells, categories=series.dtype.categories, ordered=True)
+    return cells
