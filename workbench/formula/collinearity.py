@@ -11,6 +11,7 @@ from workbench.errors import DataError
 # inverts holds its square, 1e-14, which is the rounding of a sum of many products: a fit could
 # not tell such a column from none, and so far from rounding (1e-16) real columns do not come.
 NEGLIGIBLE = 1e-7  # of the column's length
+ROUNDING = 1e-12  # of the column's length: what sums over many rows leave of an exact combination
 # Eigenvalues of the scaled X'X are squares too, and good to about 1e-13: below this, look closer.
 SUSPICIOUS = 1e-11
 NAMED = 1e-6  # of the column's length: a term that adds less is not named
@@ -24,6 +25,7 @@ class Dependence:
 
     column: int
     coefficients: Mapping[int, float]
+    exact: bool  # to rounding; else to seven digits
 
 
 def refuse_collinear(columns: np.ndarray, terms: list[str], formula: str) -> None:
@@ -56,11 +58,12 @@ def dependences(columns: np.ndarray) -> list[Dependence]:
     basis, weights = np.empty((len(triangle), 0)), np.empty((0, 0))
     for place, column in enumerate(triangle.T):
         shares, rest = _taken_out(basis, column)
-        if np.linalg.norm(rest) < NEGLIGIBLE:
+        length = float(np.linalg.norm(rest))
+        if length < NEGLIGIBLE:
             parts = np.linalg.solve(weights, shares)
-            found.append(_dependence(place, kept, parts, lengths))
+            coefficients = _coefficients(place, kept, parts, lengths)
+            found.append(Dependence(place, coefficients, length < ROUNDING))
             continue
-        length = np.linalg.norm(rest)
         basis = np.column_stack([basis, rest / length])
         weights = np.pad(weights, ((0, 1), (0, 1)))
         weights[:, -1] = np.append(shares, length)
@@ -85,13 +88,15 @@ def _taken_out(basis: np.ndarray, column: np.ndarray) -> tuple[np.ndarray, np.nd
     return first + second, rest - basis @ second
 
 
-def _dependence(place: int, kept: list[int], parts: np.ndarray, lengths: np.ndarray) -> Dependence:
-    coefficients = {
+def _coefficients(
+    place: int, kept: list[int], parts: np.ndarray, lengths: np.ndarray
+) -> dict[int, float]:
+    """By place, of the columns as they were given; those that matter."""
+    return {
         other: float(part * lengths[place] / lengths[other])
         for other, part in zip(kept, parts, strict=True)
         if lengths[place] > 0 and abs(part) > NAMED
     }
-    return Dependence(place, coefficients)
 
 
 def _all_told(found: list[Dependence], terms: list[str]) -> str:
@@ -112,7 +117,8 @@ def _told(one: Dependence, terms: list[str]) -> str:
     else:
         constant_last = sorted(summands, key=lambda summand: summand[1] == INTERCEPT)
         said = f"= {_sum(constant_last)}"
-    return f"'{terms[one.column]}' {said} in the training rows"
+    digits = "" if one.exact else " to seven digits"
+    return f"'{terms[one.column]}' {said} in the training rows{digits}"
 
 
 def _sum(summands: list[tuple[float, str]]) -> str:

@@ -64,13 +64,13 @@ def drawn(
         order = rng.permutation(members[stratum])
         half = sizes[order].mean() / 2
         wanted = share * sizes[order].sum() + float(np.clip(left, -half, half))
-        taken = order[: nearest(sizes[order], wanted, least)]
+        taken = order[: units_nearest(sizes[order], wanted, least)]
         left = wanted - sizes[taken].sum()
         out[taken] = True
     return np.asarray(out[units])
 
 
-def nearest(sizes: np.ndarray, wanted: float, least: int) -> int:
+def units_nearest(sizes: np.ndarray, wanted: float, least: int) -> int:
     """How many of the first units have together nearest to the wanted number of rows."""
     reached = np.append(0, np.cumsum(sizes))
     return int(np.clip(np.abs(reached - wanted).argmin(), least, len(sizes) - least))

@@ -9,8 +9,9 @@ from workbench.table.rows import Dropped, Table, require_columns
 def drop_missing(table: Table, *columns: str) -> Table:
     """The rows without a missing value in `columns` (all, where none is named).
 
-    `Table.dropped` keeps what was dropped, added to what was before. Raises DataError for a
-    column that is not there, and where no row is complete.
+    `Table.dropped` keeps what was dropped, added to what was before. Where a role's column has
+    gaps, declare it afterwards: `wb.read(wb.drop_missing(wb.read(file)), group=...)`. Raises
+    DataError for a column that is not there, and where no row is complete.
     """
     require_columns(table, list(columns), "drop_missing")
     missing = table.frame[list(dict.fromkeys(columns)) or table.columns].isna()

@@ -86,7 +86,7 @@ def _content(frame: pd.DataFrame) -> bytes:
     """Names and rows of a frame that no file was read for, a hash in each row's place."""
     mixed = [name for name, kind in frame.dtypes.items() if kind.kind == "O"]
     rows = pd.util.hash_pandas_object(frame.astype(dict.fromkeys(mixed, str)))
-    return repr(list(frame.columns)).encode() + rows.to_numpy().tobytes()
+    return repr(list(frame.columns)).encode() + bytes(rows.to_numpy().tobytes())
 
 
 def _from_file(path: Path) -> Table:

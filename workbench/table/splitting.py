@@ -9,9 +9,9 @@ from workbench.errors import DataError
 from workbench.table.drawing import (
     blocks_in_order,
     drawn,
-    nearest,
     strata_of,
     time_codes,
+    units_nearest,
     units_of,
 )
 from workbench.table.rows import Table, numbers, require_columns
@@ -106,7 +106,7 @@ def _at_random(
 def _latest(table: Table, fraction: float) -> np.ndarray:
     codes = time_codes(table, f"last={fraction}")
     sizes = np.bincount(codes)
-    return codes >= len(sizes) - nearest(sizes[::-1], fraction * len(table), least=1)
+    return codes >= len(sizes) - units_nearest(sizes[::-1], fraction * len(table), least=1)
 
 
 def _marked(table: Table, column: str) -> np.ndarray:
