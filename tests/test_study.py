@@ -1,8 +1,8 @@
 """A study: its file is judged whole, and one model's failure is that model's alone."""
 
 import math
-import shutil
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,6 +39,9 @@ def poisson(data):
     return model
 """
 
+LOGISTIC = DEFINITION.replace(
+    'pm.Poisson("outcome", mu=pm.math.exp(X @ beta)', 'pm.Bernoulli("outcome", logit_p=X @ beta'
+)
 OFFSET_DEFINITION = """
 import pymc as pm
 from models.definition import definition
@@ -628,11 +631,10 @@ def test_a_study_in_which_every_model_fails_has_no_ranking(tmp_path):
     assert findings.data.outcome == "visits"
 
 
-def run_of(folder, formula, define, data=""):
+def run_of(folder, formula, define, source=None):
     """The findings, saved and read again, and the page of a study of two models of one outcome."""
-    shutil.copy(declarations.__file__, folder / "mine.py")
+    (folder / "mine.py").write_text(source or Path(declarations.__file__).read_text())
     study = STUDY.replace("counts:poisson", f"mine.py:{define}").replace("visits ~ age", formula)
-    study = study.replace('.csv"', f'.csv"\n{data}')
     bare = formula.replace("~ age", "~ 1")
     study += f'[models.Bare]\ndefine = "mine.py:{define}"\nformula = "{bare}"\n'
     changed = {"grade": GRADES, "height": np.round(columns()["age"] + GRADES_AT, 2)}
@@ -675,7 +677,7 @@ def test_categories_are_fitted_ranked_and_drawn(tmp_path):
 
 
 def test_two_words_are_a_binary_outcome(tmp_path):
-    findings, page = run_of(tmp_path, "town ~ age", "logistic")
+    findings, page = run_of(tmp_path, "town ~ age", "poisson", LOGISTIC)
     assert findings.failed == ()
     assert findings.data.categories == ("south", "north")  # as they first appear
     assert {"pit", "mean", "frequency"} < set(findings.trees["Poisson"]["heldout"].data_vars)

@@ -48,6 +48,11 @@ class Evaluation:
         return Status(self.status).regular
 
     @property
+    def ordered(self) -> bool:
+        """Whether an outcome is one number, which has a distribution function and a mean."""
+        return self.distribution is not None
+
+    @property
     def nll(self) -> float:
         """The sum over rows, in nats."""
         return float(self.weights @ self.pointwise)
@@ -89,7 +94,7 @@ class Evaluation:
             )
         if not (self.weights == 1).all():
             return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
-        if self.distribution is None:
+        if not self.ordered:
             return _no_divergence(SEVERAL)
         scores = self.normal_scores[0]
         if len(np.unique(scores)) < len(scores):

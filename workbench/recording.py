@@ -156,7 +156,7 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
     coords: dict[str, Any] = {"row": evaluation.labels}
     if evaluation.groups is not None:
         arrays["group"] = ("row", evaluation.groups)
-    if evaluation.distribution is None:
+    if not evaluation.ordered:
         return xr.Dataset(arrays, coords=coords)
     arrays["pit"] = ("row", evaluation.pit)
     if len(fitted.plan.categories) > 2:  # whose codes are no numbers
