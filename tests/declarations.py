@@ -26,6 +26,30 @@ def _regression(data, outcome):
     return model
 
 
+def several_normals(data):
+    """Normal regressions side by side, each with coefficients and a spread of its own."""
+    coords = {"term": data["term"].values, "part": data["outcome"].values}
+    with pm.Model(coords=coords) as model:
+        X = pm.Data("X", data["X"], dims=("row", "term"))
+        y = pm.Data("y", data["y"], dims=("row", "part"))
+        beta = pm.Normal("beta", 0.0, 10.0, dims=("term", "part"))
+        sigma = pm.HalfNormal("sigma", 10.0, dims="part")
+        pm.Normal("outcome", X @ beta, sigma, observed=y, dims=("row", "part"))
+    return model
+
+
+def softmax(data):
+    """Multinomial logit of categories, the first of which has all coefficients zero."""
+    coords = {"term": data["term"].values, "category": data["category"].values[1:]}
+    with pm.Model(coords=coords) as model:
+        X = pm.Data("X", data["X"], dims=("row", "term"))
+        y = pm.Data("y", data["y"].astype(int), dims="row")
+        beta = pm.Normal("beta", 0.0, 10.0, dims=("term", "category"))
+        eta = pm.math.concatenate([pm.math.zeros_like(X[:, :1]), X @ beta], axis=1)
+        pm.Categorical("outcome", logit_p=eta, observed=y, dims="row")
+    return model
+
+
 def probability_logistic(data):
     """The same with an explicit sigmoid, which overflows where the rewrites are dropped."""
     return _regression(

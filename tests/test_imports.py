@@ -31,7 +31,7 @@ ONLY = {
     "resampling": {"optimum"},
     "registry": {"errors"},
     "examples": set(),
-    "study_file": {"errors"},
+    "study_file": {"errors", "table", "formula"},
 }
 HOMES = {  # foreign packages and the only modules that may import them
     "pymc": {"problem"},

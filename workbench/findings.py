@@ -198,6 +198,13 @@ class BaselineFound(Value):
     cross_entropy: Quantity
 
 
+class DroppedFound(Value):
+    """Rows dropped before the split for their missing values, counted by column."""
+
+    counts: dict[str, int]
+    rows: int
+
+
 class DataFound(Value):
     """Where the rows came from and how they were split."""
 
@@ -206,11 +213,15 @@ class DataFound(Value):
     notes: tuple[str, ...]
     sha256: str
     outcome: str
+    unit: str | None = None
+    width: Number = None
+    categories: tuple[str, ...] = ()  # in the order of their codes; empty for numbers
     discrete: bool
     rows: int
     training_rows: int
     heldout_rows: int
     split: str
+    dropped: DroppedFound | None = None  # None where a missing value would have been refused
     group: str | None
     groups: int | None
     training_groups: int | None
@@ -232,7 +243,9 @@ class Findings(Value):
 
     A tree is ArviZ's container, with a group `heldout` beside the usual ones: `observed, nll,
     pit, mean` along `row` (row labels as its coordinate, `group` codes where declared) and, for
-    counts, `frequency` along `value`: the share of each count that the model expects.
+    counts, `frequency` along `value`: the share of each count that the model expects. Several
+    outcomes on a row have neither `pit` nor `mean`; three categories or more have no `mean` and
+    no `frequency`: their codes are no numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -511,7 +511,7 @@ def _refuse_unused(data: xr.Dataset, model: pm.Model, name: str) -> None:
         prepared = (
             (column == "X" and terms != ["Intercept"])
             or column.startswith("X_")
-            or column in ("offset", "exposure")
+            or column in ("offset", "exposure", "trials")
         )
         if prepared and column not in used:
             raise ModelError(
