@@ -27,6 +27,9 @@ def linear(
 
 def column(data: xr.Dataset, name: str = "y") -> Any:
     """A column of the data, by default the outcome."""
+    if data[name].ndim > 1:
+        names = ", ".join(map(str, data["outcome"].values)) if "outcome" in data.dims else name
+        raise ValueError(f"this model takes one outcome, not several: {names}")
     return pm.Data(name, data[name], dims="row")
 
 

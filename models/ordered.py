@@ -1,6 +1,7 @@
 r"""Categories in order, coded 0, 1, 2, ...: a latent scale cut at increasing points.
 
-Both expect `y (row)` and `X (row, term)`; an intercept among the terms is left out, since the
+Both expect `y (row)`, with the labels in their order as coordinate `category` where there are any,
+and `X (row, term)`; an intercept among the terms is left out, since the
 cutpoints say where the scale begins. Priors are weakly informative for terms of unit scale.
 """
 
@@ -17,7 +18,14 @@ from models.linear import column
 def _categories(data: xr.Dataset) -> np.ndarray:
     """Their labels, or their codes where they have none."""
     if "category" in data.coords:
-        return np.asarray(data["category"].values)
+        labels = np.asarray(data["category"].values)
+        if len(labels) > 2 and not data["category"].attrs.get("ordered", True):
+            listed = ", ".join(repr(str(label)) for label in labels)
+            raise ValueError(
+                f"the order of the categories is not known: write C(..., levels=[{listed}]) left "
+                "of the ~, with the levels in their order"
+            )
+        return labels
     return np.arange(int(data["y"].max()) + 1)
 
 

@@ -3,6 +3,7 @@
 import importlib
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
@@ -217,3 +218,24 @@ def test_far_from_its_threshold_a_probit_keeps_its_digits():
     np.testing.assert_allclose(rows[0], stats.norm.logsf(12), rtol=1e-12)
     np.testing.assert_allclose(rows[1], stats.norm.logcdf(12), rtol=1e-12)
     assert np.isfinite(bound.derivatives(np.array([6.0, 6.0]))[2]).all()
+
+
+def test_categories_without_a_known_order_are_no_ordered_outcome():
+    frame = pd.DataFrame({"rating": ["low", "high", "middle"] * 20, "x": np.arange(60.0)})
+    table = wb.read(frame)
+    with pytest.raises(wb.ModelError, match=r"write C\(..., levels=\['low', 'high', 'middle'\]\)"):
+        wb.bind(DEFINITIONS["ordered:logit"], wb.design("rating ~ x", table)(table))
+    known = "C(rating, levels=['low', 'middle', 'high']) ~ x"
+    bound = wb.bind(DEFINITIONS["ordered:logit"], wb.design(known, table)(table))
+    assert bound.labels == ("beta[x]", "cut[low]", "cut[middle]")
+    ranked = pd.Categorical(frame["rating"], ["low", "middle", "high"], ordered=True)
+    table = wb.read(frame.assign(rating=ranked))
+    bound = wb.bind(DEFINITIONS["ordered:logit"], wb.design("rating ~ x", table)(table))
+    assert bound.labels == ("beta[x]", "cut[low]", "cut[middle]")
+
+
+def test_several_outcomes_are_not_taken_for_one():
+    frame = pd.DataFrame({"a": np.arange(9.0), "b": np.arange(9.0) % 4})
+
+    with pytest.raises(wb.ModelError, match="takes one outcome, not several: a, b"):
+        wb.fit(DEFINITIONS["continuous:normal"], frame)

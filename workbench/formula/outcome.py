@@ -58,6 +58,7 @@ class Categorical:
     text: str  # the left side of a formula
     levels: tuple[Any, ...]  # in the order of their codes
     declared: bool  # in the formula, else learned
+    ordered: bool  # whether that order was said, by the formula or by pandas
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -86,7 +87,8 @@ class Categorical:
         refuse_new_level(table, self.column, self.levels, self.declared)
         codes = pd.Index(self.levels).get_indexer(table.frame[self.column].astype(object))
         labels = np.array(self.labels, dtype=np.str_)
-        return {"y": ("row", codes.astype(np.float64))}, {"category": labels}
+        known = {"ordered": int(self.ordered)}
+        return {"y": ("row", codes.astype(np.float64))}, {"category": ("category", labels, known)}
 
 
 Outcome = Measured | Categorical
@@ -110,7 +112,9 @@ def learned_outcome(lhs: list[Term], columns: list[str], table: Table) -> Outcom
         return Measured(tuple(columns))
     declared = _declared_levels(factor) if written else None
     text = show(factor.expr) if written else quoted(first)
-    return Categorical(first, text, declared or _levels(table, first), declared is not None)
+    levels = declared or _levels(table, first)
+    ordered = declared is not None or _has_order(table, first)
+    return Categorical(first, text, levels, declared is not None, ordered)
 
 
 def _column(term: Term, several: bool, formula: str) -> str:
@@ -159,9 +163,14 @@ def _levels(table: Table, column: str) -> tuple[Any, ...]:
     if _is_boolean(series):
         return (False, True)
     seen = pd.unique(series.astype(object))
-    if isinstance(series.dtype, pd.CategoricalDtype) and series.cat.ordered:
+    if _has_order(table, column):
         return tuple(level for level in series.cat.categories if level in seen)
     return tuple(seen)
+
+
+def _has_order(table: Table, column: str) -> bool:
+    series = table.frame[column]
+    return isinstance(series.dtype, pd.CategoricalDtype) and bool(series.cat.ordered)
 
 
 def _is_boolean(series: pd.Series) -> bool:
