@@ -25,6 +25,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-background-networking", "--disable-component-update",
          "--disable-sync"]  # fmt: skip
 WIDE, NARROW = 1200, 390
+NEGATIVE = "Negative binomial"
 
 
 @pytest.fixture(scope="module")
@@ -264,6 +265,20 @@ def test_only_what_differs_between_declarations_is_in_their_table(tree):
     parts = [row.find("th").text for row in table.find("tbody").iter("tr")]
     differing = ("Definition", "In words", "Formula of zero", "Prior of alpha", "Prior of gamma")
     assert sorted(parts) == sorted(differing)
+
+
+def test_a_held_parameter_is_told_among_the_declarations(findings):
+    fits = tuple(
+        fit.model_copy(update={"held": {"alpha": 1.0} if fit.name == NEGATIVE else {}})
+        for fit in findings.fits
+    )
+    page = comparison_page(findings.model_copy(update={"fits": fits}))
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    cells = row_of(tree, "table-declarations", "Held: alpha")
+    assert cells.count("at 1") == 1
+    places = [place for place, fit in enumerate(findings.fits, 1) if fit.name == NEGATIVE]
+    shown = row_of(tree, "table-parameters", "alpha")
+    assert [shown[place].endswith("held") for place in places] == [True]
 
 
 def test_the_page_claims_no_significance(page):

@@ -429,6 +429,39 @@ def test_collinear_terms_are_refused_unless_the_study_keeps_them(tmp_path):
     assert len(complaints(tmp_path, own)) == 1
 
 
+HELD = """fixed = {alpha = 1.0}
+[models.Free]
+define = "counts:negative_binomial"
+"""
+
+
+def test_a_held_parameter_stays_at_its_value_and_counts_for_nothing(tmp_path):
+    declared = STUDY.replace("counts:poisson", "counts:negative_binomial") + HELD
+    study = Study.read(write(tmp_path, declared))
+    held = study.run().fit("Poisson")
+    training, _ = study.tables()
+    X = np.column_stack([np.ones(len(training)), training.frame["age"]])
+    geometric = sm.GLM(
+        training.frame["visits"].to_numpy(), X, family=sm.families.NegativeBinomial(alpha=1.0)
+    ).fit(tol=1e-12)
+    found = {one.label: one for one in held.parameters}
+    np.testing.assert_allclose(
+        [found["beta[Intercept]"].estimate, found["beta[age]"].estimate],
+        geometric.params,
+        atol=1e-6 * geometric.bse.min(),  # a millionth of a standard error
+    )
+    assert (found["alpha"].estimate, found["alpha"].map_estimate, held.k) == (1.0, 1.0, 2)
+    assert held.held == {"alpha": 1.0}
+
+
+def test_what_cannot_be_held_is_named_before_any_fit(tmp_path):
+    study = STUDY.replace("counts:poisson", "counts:negative_binomial")
+    (told,) = complaints(tmp_path, study + "fixed = {alhpa = 1.0}\n")
+    assert told == "models.Poisson: there is no parameter 'alhpa', did you mean 'alpha'?"
+    (told,) = complaints(tmp_path, study + "fixed = {alpha = -1.0}\n")
+    assert told.startswith("models.Poisson: ") and "alpha" in told and "-1" in told
+
+
 def test_a_level_that_training_never_saw_is_named(tmp_path):
     study = STUDY.replace("visits ~ age", "visits ~ town").replace(
         "heldout = 0.25", 'column="held"'

@@ -135,6 +135,7 @@ class FitFound(Value):
     description: str  # first line of the definition's docstring
     formula: str
     predictors: dict[str, str]
+    held: dict[str, float] = {}  # natural values by the parameter's name, as the study fixed them
     latex: str | None
     k: int
     training_nll: float  # sum over training rows, nats

@@ -97,6 +97,7 @@ def fit_found(
         description=documentation.partition("\n")[0],
         formula=study.formula(name),
         predictors=_predictors_used(study, name, fitted),
+        held=study.models[name].fixed,
         latex=getattr(fitted.definition, "latex", None),
         k=fit.k,
         training_nll=-fit.llf,

@@ -17,7 +17,7 @@ from workbench import findings as found
 from workbench.agreement import check
 from workbench.comparison import compare
 from workbench.errors import DataError, ModelError
-from workbench.estimate import maximum_a_posteriori, maximum_likelihood
+from workbench.estimate import held_at, maximum_a_posteriori, maximum_likelihood
 from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
 from workbench.formula import Design, columns_used, design, intercept_only
@@ -160,14 +160,18 @@ class Study(StudyFile):
             **self.predictors(name),
         )
         test_rows = plan(heldout)
-        return Bound(plan, definition, bind(definition, plan(training)), test_rows)
+        problem = bind(definition, plan(training))
+        if model.fixed:
+            held_at(problem, model.fixed)  # refuses a name or a value that the declaration has not
+        return Bound(plan, definition, problem, test_rows)
 
     def _fit(self, name: str, bound: Bound, note: Note, clock: Callable[[], float]) -> Fitted:
         rng = np.random.default_rng([self.seed, list(self.models).index(name)])
         note(f"{name}: maximum likelihood")
-        fit = maximum_likelihood(bound.problem, rng=rng)
+        fixed = self.models[name].fixed
+        fit = maximum_likelihood(bound.problem, fixed=fixed, rng=rng)
         note(f"{name}: maximum a posteriori")
-        map_fit = maximum_a_posteriori(bound.problem, rng=rng)
+        map_fit = maximum_a_posteriori(bound.problem, fixed=fixed, rng=rng)
         note(f"{name}: held-out rows")
         evaluation = evaluate(fit, bound.test_rows, seed=self.seed)
         map_regular = map_fit.optimum.verdict.regular
@@ -197,6 +201,12 @@ class Study(StudyFile):
     def _baseline_define(self) -> str:
         return self.report.baseline or self.models[self.reference].define
 
+    @property
+    def _baseline_fixed(self) -> dict[str, float]:
+        """What the reference holds, where the baseline is its definition without predictors."""
+        reference = self.models[self.reference]
+        return reference.fixed if reference.define == self._baseline_define else {}
+
     def _baseline(
         self, training: Table, heldout: Table, note: Note
     ) -> Evaluation | FailedModel | None:
@@ -204,7 +214,7 @@ class Study(StudyFile):
         define = self._baseline_define
         try:
             bound = self._bind_baseline(training, heldout)
-            fit = maximum_likelihood(bound.problem)
+            fit = maximum_likelihood(bound.problem, fixed=self._baseline_fixed)
             if fit.optimum.verdict.regular:
                 return evaluate(fit, bound.test_rows, seed=self.seed)
         except (DataError, ModelError) as reason:

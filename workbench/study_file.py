@@ -124,9 +124,13 @@ class DefaultsSection(Section):
 
 
 class ModelSection(DefaultsSection):
-    """One model: its definition by name, and its formulas where they differ from the defaults."""
+    """One model: its definition by name, and its formulas where they differ from the defaults.
+
+    `fixed` holds parameters at a value on the natural scale, by name or by label.
+    """
 
     define: str
+    fixed: dict[str, float] = {}
 
 
 class ChecksSection(Section):

@@ -7,6 +7,7 @@ from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
 from workbench.estimate.intervals import BetterOptimumError
 from workbench.estimate.laplace import Laplace
 from workbench.estimate.likelihood_ratio import SimulatedTest
+from workbench.estimate.objective import held_at
 from workbench.estimate.pull import prior_pull
 from workbench.estimate.result import Estimate
 
@@ -19,6 +20,7 @@ __all__ = [
     "Laplace",
     "SimulatedTest",
     "fit",
+    "held_at",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
