@@ -459,7 +459,9 @@ def test_what_cannot_be_held_is_named_before_any_fit(tmp_path):
     (told,) = complaints(tmp_path, study + "fixed = {alhpa = 1.0}\n")
     assert told == "models.Poisson: there is no parameter 'alhpa', did you mean 'alpha'?"
     (told,) = complaints(tmp_path, study + "fixed = {alpha = -1.0}\n")
-    assert told.startswith("models.Poisson: ") and "alpha" in told and "-1" in told
+    assert told.startswith("models.Poisson: ")
+    assert "alpha" in told
+    assert "-1" in told
 
 
 def test_a_level_that_training_never_saw_is_named(tmp_path):
