@@ -26,7 +26,13 @@ def _categories(data: xr.Dataset) -> np.ndarray:
                 "of the ~, with the levels in their order"
             )
         return labels
-    return np.arange(int(data["y"].max()) + 1)
+    y = data["y"].values
+    if y.min() != 0 or (y % 1).any():
+        raise ValueError(
+            f"the outcome goes from {y.min():g} to {y.max():g}, but categories are coded 0, 1, 2, "
+            "...: write C(...) left of the ~, and its values become categories in their order"
+        )
+    return np.arange(int(y.max()) + 1)
 
 
 def _terms(data: xr.Dataset) -> np.ndarray:

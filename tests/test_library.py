@@ -234,6 +234,19 @@ def test_categories_without_a_known_order_are_no_ordered_outcome():
     assert bound.labels == ("beta[x]", "cut[low]", "cut[middle]")
 
 
+def test_numbers_are_categories_in_their_own_order():
+    table = wb.read(pd.DataFrame({"stars": [3.0, 1.0, 2.0, 1.0] * 10, "x": np.arange(40.0)}))
+    bound = wb.bind(DEFINITIONS["ordered:logit"], wb.design("C(stars) ~ x", table)(table))
+    assert bound.labels == ("beta[x]", "cut[1]", "cut[2]")
+
+
+@pytest.mark.parametrize("stars", [[1.0, 2.0, 3.0], [0.0, 1.0, 1.5]])
+def test_numbers_that_are_no_codes_are_no_categories(stars):
+    table = wb.read(pd.DataFrame({"stars": stars * 10, "x": np.arange(30.0)}))
+    with pytest.raises(wb.ModelError, match=r"goes from .* write C\(...\) left of the ~"):
+        wb.bind(DEFINITIONS["ordered:logit"], wb.design("stars ~ x", table)(table))
+
+
 def test_several_outcomes_are_not_taken_for_one():
     frame = pd.DataFrame({"a": np.arange(9.0), "b": np.arange(9.0) % 4})
 

@@ -58,7 +58,7 @@ class Categorical:
     text: str  # the left side of a formula
     levels: tuple[Any, ...]  # in the order of their codes
     declared: bool  # in the formula, else learned
-    ordered: bool  # whether that order was said, by the formula or by pandas
+    ordered: bool  # whether that order was said, by the formula or by pandas, or is of numbers
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Categorical:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(map(str, self.levels))
+        return tuple(str(int(level) if _is_whole(level) else level) for level in self.levels)
 
     def variables(self, table: Table) -> Variables:
         """Raises DataError for a level that is not known, and where trials or width are declared.
@@ -158,19 +158,28 @@ def _has_categories(table: Table, column: str) -> bool:
 
 
 def _levels(table: Table, column: str) -> tuple[Any, ...]:
-    """False and True; in order where pandas knows one; else as they first appear."""
+    """False and True; in order where there is one; else as they first appear."""
     series = table.frame[column]
     if _is_boolean(series):
         return (False, True)
     seen = pd.unique(series.astype(object))
-    if _has_order(table, column):
+    if not _has_order(table, column):
+        return tuple(seen)
+    if isinstance(series.dtype, pd.CategoricalDtype):
         return tuple(level for level in series.cat.categories if level in seen)
-    return tuple(seen)
+    return tuple(sorted(seen))
 
 
 def _has_order(table: Table, column: str) -> bool:
+    """Numbers have one, and what pandas was told to be ordered."""
     series = table.frame[column]
-    return isinstance(series.dtype, pd.CategoricalDtype) and bool(series.cat.ordered)
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return bool(series.cat.ordered)
+    return pd.api.types.is_numeric_dtype(series) and not _is_boolean(series)
+
+
+def _is_whole(level: Any) -> bool:
+    return isinstance(level, float) and level.is_integer()
 
 
 def _is_boolean(series: pd.Series) -> bool:
