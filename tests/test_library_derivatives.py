@@ -86,3 +86,17 @@ def test_the_choice_of_travel_mode_is_greenes_and_statsmodels():
     ).fit(method="newton", tol=1e-10, disp=False)
     np.testing.assert_allclose(fit.params, theirs.params, atol=1e-6 * fit.bse.min())
     np.testing.assert_allclose(fit.bse, theirs.bse, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_the_same_for_a_whole_group_is_not_identified_and_stays_near(seed):
+    trips = sm.datasets.modechoice.load_pandas().data
+    table = wb.read(trips, group="individual")
+    design = wb.design("choice ~ gc + ttme + C(mode) + hinc", table)
+    fit = wb.maximum_likelihood(
+        wb.bind(categorical.conditional_logit, design(table)), rng=np.random.default_rng(seed)
+    )
+    assert fit.status == "not identified"
+    assert "beta[hinc]" in fit.optimum.verdict.advice
+    # Its curvature is rounding, which is no unit for a step: that would be some 1e7 long.
+    assert abs(fit.params["beta[hinc]"]) < 1e3

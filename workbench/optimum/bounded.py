@@ -15,7 +15,7 @@ from workbench.optimum import advice
 from workbench.optimum.box import Box, Walled
 from workbench.optimum.box_steps import ahead, in_region, newton, rise, whole
 from workbench.optimum.held import Held
-from workbench.optimum.points import ROUNDING, STEP_TOLERANCE, Point, length, point
+from workbench.optimum.points import ROUNDING, STEP_TOLERANCE, Point, length, point, rounding
 from workbench.optimum.search import (
     ARRIVED,
     ENOUGH,
@@ -29,7 +29,6 @@ from workbench.optimum.search import (
     finished,
     loose,
     resized,
-    rounding,
     search,
     slack,
 )

@@ -72,11 +72,13 @@ class Point:
     def scale(self) -> np.ndarray:
         """One standard error of each parameter, the others held; 1 where there is no curvature.
 
-        A negative curvature has the same unit, and tells as much of the distance that matters.
+        A negative curvature has the same unit, and tells as much of the distance that matters; but
+        where nothing depends on a parameter, rounding may leave one, and a unit without end.
         """
-        curvature = np.abs(self.information.diagonal())
-        if not curvature.all():
-            curvature = np.where(curvature > 0, curvature, 1.0)
+        curvature = self.information.diagonal()
+        if not (curvature > 0).all():
+            bent = np.where(curvature < -rounding(self), -curvature, 1.0)
+            curvature = np.where(curvature > 0, curvature, bent)
         return np.asarray(1.0 / np.sqrt(curvature))
 
     @cached_property
@@ -123,6 +125,11 @@ class Point:
         divisor = np.where(kept, values, 1.0)
         step = -self.scale * (vectors @ (along / divisor))
         return step, float(np.sqrt(np.sum(along**2 / divisor)))
+
+
+def rounding(here: Point) -> float:
+    """What rounding leaves of a value, in nats."""
+    return float(np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0))
 
 
 def length(vector: np.ndarray) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from workbench.optimum.descent import descended
-from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, length, point
+from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, length, point, rounding
 
 # Where the trust region hands over to plain Newton steps, which from there leave at most a third
 # of what was left, or are not those of a minimum.
@@ -129,11 +129,6 @@ def finished(objective: Objective, best: Start, rows: float) -> Point:
             here = search(objective, best.name, here, rows, STEP_TOLERANCE).end
             searched = True
     return here
-
-
-def rounding(here: Point) -> float:
-    """What rounding leaves of a value, in nats."""
-    return float(np.finfo(float).eps * 1e3 * max(abs(here.value), 1.0))
 
 
 def slack(here: Point, left: float) -> float:
