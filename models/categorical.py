@@ -8,7 +8,7 @@ import pymc as pm
 import xarray as xr
 
 from models.definition import Equivalent, Values, definition
-from models.linear import column
+from models.linear import column, slopes, without_intercept
 
 
 def _by_category(params: np.ndarray, data: xr.Dataset) -> Values:
@@ -40,7 +40,7 @@ def multinomial_logit(data: xr.Dataset) -> pm.Model:
     outcome="choice",
     unit="group",
     latex=(
-        r"P(\text{$j$ is chosen in } i) = \frac{\exp(x_{ij}^\top \beta)}"
+        r"P(j \text{ is chosen in } i) = \frac{\exp(x_{ij}^\top \beta)}"
         r"{\sum_k \exp(x_{ik}^\top \beta)}"
     ),
     statsmodels=Equivalent(
@@ -53,17 +53,16 @@ def conditional_logit(data: xr.Dataset) -> pm.Model:
     r"""Conditional logit (McFadden 1974): one of a group's rows is chosen, by what each offers.
 
     The table has a row for each alternative, with y = 1 for the chosen one, and declares the
-    group; a unit of the likelihood is a group. What is the same for a whole group cancels, the
-    intercept too: leave it out, `y ~ 0 + price`.
+    group; a unit of the likelihood is a group. What is the same for a whole group cancels; so an
+    intercept among the terms is left out.
     """
     if (data["y"].sum("member") != 1).any():
         wrong = data["row"].values[np.argmax(data["y"].sum("member").values != 1)]
         raise ValueError(f"each group has one row with y = 1, and group {wrong} has not")
-    with pm.Model(coords={"term": data["term"].values}) as model:
-        X = pm.Data("X", data["X"], dims=("row", "member", "term"))
+    with pm.Model(coords={"term": data["term"].values[slopes(data)]}) as model:
         absent = pm.Data("absent", data["absent"], dims=("row", "member"))
         y = pm.Data("y", data["y"], dims=("row", "member"))
-        eta = X @ pm.Normal("beta", 0.0, 10.0, dims="term")
+        eta = without_intercept(data, "row", "member")
         p = pm.math.softmax(pm.math.switch(absent, -np.inf, eta), axis=1)
         pm.Multinomial("outcome", n=1, p=p, observed=y, dims=("row", "member"))
     return model

@@ -25,6 +25,19 @@ def linear(
     return eta + column(data, "offset") if not predictor and "offset" in data else eta
 
 
+def slopes(data: xr.Dataset) -> np.ndarray:
+    """Places of the terms that are no intercept."""
+    return np.flatnonzero(data["term"].values != "Intercept")
+
+
+def without_intercept(data: xr.Dataset, *dims: str) -> Any:
+    """X beta of those terms, for a model in which an intercept would cancel; zeros for none."""
+    terms = slopes(data)
+    X = pm.Data("X", data["X"].values[..., terms], dims=(*dims, "term"))
+    beta = pm.Normal("beta", 0.0, 10.0, dims="term")
+    return X @ beta if len(terms) else (X * beta).sum(axis=-1)
+
+
 def column(data: xr.Dataset, name: str = "y") -> Any:
     """A column of the data, by default the outcome."""
     if data[name].ndim > 1:

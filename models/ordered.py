@@ -12,7 +12,7 @@ import pymc as pm
 import xarray as xr
 
 from models.definition import Equivalent, Values, definition
-from models.linear import column
+from models.linear import column, slopes, without_intercept
 
 
 def _categories(data: xr.Dataset) -> np.ndarray:
@@ -35,20 +35,12 @@ def _categories(data: xr.Dataset) -> np.ndarray:
     return np.arange(int(y.max()) + 1)
 
 
-def _terms(data: xr.Dataset) -> np.ndarray:
-    """Where the terms are that are no intercept."""
-    return np.flatnonzero(data["term"].values != "Intercept")
-
-
 def _latent(data: xr.Dataset) -> tuple[pm.Model, Any, Any]:
     """The model, X beta without an intercept, and the cutpoints, each named by what it ends."""
-    terms, categories = _terms(data), _categories(data)
-    model = pm.Model(coords={"term": data["term"].values[terms], "upto": categories[:-1]})
+    terms, categories = data["term"].values[slopes(data)], _categories(data)
+    model = pm.Model(coords={"term": terms, "upto": categories[:-1]})
     with model:
-        eta = np.zeros(data.sizes["row"])
-        if len(terms):
-            X = pm.Data("X", data["X"].values[:, terms], dims=("row", "term"))
-            eta = X @ pm.Normal("beta", 0.0, 10.0, dims="term")
+        eta = without_intercept(data, "row")
         begin = np.arange(len(categories) - 1.0)
         ordered = pm.distributions.transforms.ordered
         cut = pm.Normal(
@@ -70,7 +62,7 @@ def _start(scale: float) -> Any:
 
 def _by_steps(params: np.ndarray, data: xr.Dataset) -> Values:
     """statsmodels has the first cutpoint, and then the logarithms of the steps to the next."""
-    terms = len(_terms(data))
+    terms = len(slopes(data))
     steps = np.append(params[terms], np.exp(params[terms + 1 :]))
     return {"beta": params[:terms], "cut": np.cumsum(steps)}
 

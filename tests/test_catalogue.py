@@ -106,6 +106,17 @@ def test_families_are_proposed_that_fit_the_outcome(outcome, table):
     assert study["defaults"]["formula"].startswith(f"{outcome} ~ ")
 
 
+def test_a_choice_among_a_groups_rows_is_seen_with_who_chose(tmp_path):
+    path = tmp_path / "trips.csv"
+    rows = [f"{who},{mode},{int(mode == who % 3)}" for who in range(9) for mode in range(3)]
+    path.write_text("\n".join(["who,mode,choice", *rows]) + "\n")
+    study = tomllib.loads(proposal.proposed(path, "choice", tmp_path))
+    (model,) = study["models"].values()
+    assert model["define"] == "categorical:conditional_logit"
+    assert study["data"]["group"] == "who"
+    assert study["defaults"]["formula"] == "choice ~ mode"
+
+
 def test_names_that_are_no_identifiers_are_quoted(table):
     formula = tomllib.loads(proposal.proposed(table, "visits", table.parent))["defaults"]["formula"]
     assert "`odd name`" in formula

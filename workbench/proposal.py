@@ -22,11 +22,15 @@ def proposed(data: Path, outcome: str, folder: Path) -> str:
     """The text of a study file in `folder`. Raises DataError for a table without that column."""
     table = read(data)
     require_columns(table, [outcome], "outcome")
-    kind, why = _kind(table.frame[outcome], outcome)
+    chooser = _chooser(table, outcome)
+    if chooser is None:
+        kind, why = _kind(table.frame[outcome], outcome)
+    else:
+        kind, why = "choice", f"is 1 in one row of each '{chooser}'"
     suited = [entry for entry in listed() if _suits(entry, kind)]
     return "\n".join([
-        *_head(table, outcome, os.path.relpath(data, folder)),
-        *_formula(table, outcome),
+        *_head(table, outcome, os.path.relpath(data, folder), chooser),
+        *_formula(table, outcome, chooser),
         f"# {outcome} {why}: {KINDS[kind]}.",
         *_models(suited),
         "[checks]",
@@ -69,14 +73,28 @@ def _kind(series: pd.Series, name: str) -> tuple[str, str]:
     return "real", "takes both signs" if numbers.min() < 0 else "is a number"
 
 
+def _chooser(table: Table, outcome: str) -> str | None:
+    """The column that says who chose one of several rows; None where the outcome is no choice."""
+    series = table.frame[outcome]
+    if series.dtype.kind not in "iuf" or not series.isin((0, 1)).all():
+        return None
+    for column in table.columns:
+        if column != outcome and not table.frame[column].isna().any():
+            rows = series.groupby(table.frame[column])
+            if (rows.sum() == 1).all() and (rows.size() > 1).all():
+                return str(column)
+    return None
+
+
 def _suits(entry: Entry, kind: str) -> bool:
     needs = getattr(entry.definition, "needs", ())
     return entry.outcome in ALSO.get(kind, (kind,)) and not needs
 
 
-def _head(table: Table, outcome: str, file: str) -> list[str]:
+def _head(table: Table, outcome: str, file: str, chooser: str | None) -> list[str]:
     groups = [column for column in table.columns if column != outcome and _may_group(table, column)]
-    hint = f'"{groups[0]}"' if groups else '"person"'
+    group = chooser or (groups[0] if groups else "person")
+    mark = "#" if chooser is None else " "
     return [
         f'title    = "{_escaped(outcome)}"',
         'question = "Which model predicts it best?"',
@@ -85,7 +103,7 @@ def _head(table: Table, outcome: str, file: str) -> list[str]:
         "[data]",
         f'file    = "{_escaped(file)}"     # beside this file; CSV or Parquet',
         '# source = "where the data come from"',
-        f"# group  = {hint}              # rows that belong together, and are held out together",
+        f'{mark} group  = "{_escaped(group)}"     # rows that belong together, held out together',
         '# missing = "drop"             # else rows with a missing value are refused',
         '# unit   = "visits per year"    # of the outcome, for the page',
         "",
@@ -102,9 +120,9 @@ def _may_group(table: Table, column: str) -> bool:
     return series.dtype.kind not in "fM" and 20 < levels < 0.7 * len(series)
 
 
-def _formula(table: Table, outcome: str) -> list[str]:
+def _formula(table: Table, outcome: str, chooser: str | None) -> list[str]:
     terms = [_named(column) for column in table.columns
-             if column != outcome and _may_be_term(table.frame[column])]  # fmt: skip
+             if column not in (outcome, chooser) and _may_be_term(table.frame[column])]  # fmt: skip
     right = " + ".join(terms[:MOST_TERMS]) or "1"
     left_out = terms[MOST_TERMS:]
     told = [f"# left out: {', '.join(left_out)}"] if left_out else []

@@ -89,6 +89,8 @@ def judge(
     if not here.finite:
         unknown = np.full(len(here.theta), np.nan)
         return Verdict(Status.NOT_FINITE, advice.not_finite(here.value), np.nan, unknown), None
+    if not len(here.theta):  # nothing is free, as in a baseline of equal chances
+        return Verdict(Status.MINIMUM, "", 0.0, np.zeros(0)), None
     step, eigenvalues = here.newton_step[1], here.spectrum[0]
     ends = edge(objective, here, units)
     if ends is not None:
