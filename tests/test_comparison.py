@@ -75,6 +75,15 @@ def test_other_rows_are_refused(evaluations):
         wb.compare({})
 
 
+def test_probabilities_and_densities_are_not_compared(evaluations):
+    density = replace(evaluations["NB2"], discrete=False)
+    with pytest.raises(wb.DataError, match=r"'density' is not comparable .* change with the unit"):
+        wb.compare(evaluations | {"density": density})
+    trained = replace(evaluations["NB2"], heldout=False)
+    with pytest.raises(wb.DataError, match="only one of them is held out"):
+        wb.compare(evaluations | {"trained": trained})
+
+
 def test_an_unknown_reference_gets_a_hint(evaluations):
     with pytest.raises(wb.DataError, match="did you mean 'Poisson'"):
         wb.compare(evaluations, reference="poison")

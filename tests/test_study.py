@@ -11,6 +11,7 @@ import statsmodels.api as sm
 import workbench as wb
 from tests import declarations
 from workbench.errors import DataError, StudyError
+from workbench.report import headline
 from workbench.study import Study
 from workbench.study_file import StudyFile
 
@@ -732,6 +733,48 @@ def test_an_offset_stays_out_of_the_further_predictors(tmp_path):
         "zero": "~ age + offset(log(most)), without its offset"
     }
     assert findings.baseline is not None  # which keeps the offset that the definition reads
+
+
+CHOICES = """
+title = "Which of three?"
+seed = 3
+[data]
+file = "choices.csv"
+group = "trip"
+[split]
+heldout = 0.25
+[defaults]
+formula = "choice ~ price"
+[models.Choice]
+define = "categorical:conditional_logit"
+[models.Rows]
+define = "binary:logit"
+"""
+
+
+def test_a_choice_is_one_of_its_group_and_no_model_of_rows_is_compared_with_it(tmp_path):
+    rng, trips = np.random.default_rng(5), 80
+    price = rng.normal(size=(trips, 3)).round(3)
+    chosen = np.argmax(rng.gumbel(size=(trips, 3)) - price, axis=1)
+    lines = [f"{trip},{price[trip, row]},{int(chosen[trip] == row)}"
+             for trip in range(trips) for row in range(3)]  # fmt: skip
+    (tmp_path / "choices.csv").write_text("\n".join(["trip,price,choice", *lines]) + "\n")
+    (tmp_path / "study.toml").write_text(CHOICES)
+    findings = Study.read(tmp_path / "study.toml").run()
+    choice = findings.fit("Choice")
+    assert choice.by_group
+    assert choice.training_rows == 60
+    assert [parameter.label for parameter in choice.parameters] == ["beta[price]"]
+    # without a predictor all three are as likely, and no parameter is left
+    assert math.isclose(findings.baseline.cross_entropy.value, math.log(3), rel_tol=1e-12)
+    assert [one.name for one in findings.ranking.contenders] == ["Choice"]
+    assert (
+        "not comparable with Choice: they were not evaluated on the same rows"
+        in (findings.ranking.unranked["Rows"])
+    )
+    assert findings.fit("Rows").heldout.gain.value is None
+    assert headline.title(findings) == "Which of three? Choice is the only model ranked"
+    assert "a group is its unit" in headline.lede(findings)[-1]
 
 
 def test_a_separated_cell_is_no_minimum(tmp_path):

@@ -227,9 +227,9 @@ def _summarise(found: "Findings") -> None:
         mean = contender.cross_entropy.mean()
         value = f"{mean.value:.3f} ± {mean.se:.3f} nats per row"
         lines.append(f"{contender.name}: held-out cross-entropy {value}")
-    for fit in found.fits:
-        if not fit.verdict.regular:
-            lines.append(f"{fit.name}: not ranked, {fit.verdict.status}: {fit.verdict.advice}")
+    alone = {fit.name: f"{fit.verdict.status}: {fit.verdict.advice}" for fit in found.fits}
+    unranked = found.ranking.unranked if found.ranking else alone
+    lines += [f"{name}: not ranked, {why}" for name, why in unranked.items()]
     lines += [f"{failure.name}: failed, {failure.reason}" for failure in found.failed]
     for line in lines:
         click.echo(f"  {line}", err=True)

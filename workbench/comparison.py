@@ -123,18 +123,8 @@ def compare(
         raise DataError("there is no evaluation to compare")
     first_name, first = next(iter(evaluations.items()))
     for name, evaluation in evaluations.items():
-        if evaluation.rows_hash != first.rows_hash:
-            raise DataError(
-                f"'{name}' and '{first_name}' were not evaluated on the same rows, so the "
-                "difference of their cross-entropies says nothing; evaluate both on one Dataset"
-            )
-        if evaluation.heldout != first.heldout:
-            raise DataError(f"'{name}' and '{first_name}' are not both held out")
-        if evaluation.discrete != first.discrete:
-            raise DataError(
-                f"'{name}' and '{first_name}' are not comparable: one gives probabilities of "
-                "counts, the other densities, which change with the unit; compare like with like"
-            )
+        if why := unlike(evaluation, first):
+            raise DataError(f"'{name}' is not comparable with '{first_name}': {why}")
         if not evaluation.ranked:
             raise ModelError(
                 f"'{name}' is {evaluation.status}, so it has no maximum to be compared at; "
@@ -145,6 +135,23 @@ def compare(
         raise DataError(f"no model '{reference}' to refer to{nearest(reference, evaluations)}")
     ordered = dict(sorted(evaluations.items(), key=lambda item: item[1].cross_entropy.value))
     return Comparison(ordered, reference, _competitor(ordered), level)
+
+
+def unlike(one: Evaluation, other: Evaluation) -> str:
+    """Why the difference of two cross-entropies says nothing; empty where it does."""
+    if one.rows_hash != other.rows_hash:
+        return (
+            "they were not evaluated on the same rows with the same outcomes, so nothing can be "
+            "paired; give both one Dataset, or one outcome and one unit of the likelihood"
+        )
+    if one.heldout != other.heldout:
+        return "only one of them is held out; evaluate both on rows that neither was fitted on"
+    if one.discrete != other.discrete:
+        return (
+            "one gives probabilities, the other densities, which change with the unit; compare "
+            "like with like"
+        )
+    return ""
 
 
 def _competitor(evaluations: Mapping[str, Evaluation]) -> str | None:

@@ -140,6 +140,7 @@ class FitFound(Value):
     k: int
     training_nll: float  # sum over training rows, nats
     training_rows: int
+    by_group: bool = False  # whether its rows are groups: several rows of the table each
     aic: Number
     bic: Number
     bic_units: str

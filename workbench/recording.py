@@ -11,7 +11,7 @@ import xarray as xr
 from workbench import findings as found
 from workbench import information
 from workbench.agreement import Checks
-from workbench.comparison import SMALL_TOTAL, Comparison
+from workbench.comparison import SMALL_TOTAL, Comparison, unlike
 from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
 from workbench.findings import Quantity
@@ -102,6 +102,7 @@ def fit_found(
         k=fit.k,
         training_nll=-fit.llf,
         training_rows=int(fit.nobs),
+        by_group=getattr(fitted.definition, "unit", "row") == "group",
         aic=fit.aic if verdict.regular else None,
         bic=fit.bic if verdict.regular else None,
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
@@ -195,9 +196,12 @@ def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound,
 def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     evaluation, kl = fitted.evaluation, fitted.evaluation.kl
     nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
+    gain = nothing
+    if baseline is not None and not unlike(evaluation, baseline):
+        gain = Quantity.of(_gain(evaluation, baseline))
     return found.HeldoutFound(
         cross_entropy=Quantity.of(evaluation.cross_entropy),
-        gain=Quantity.of(_gain(evaluation, baseline)) if baseline else nothing,
+        gain=gain,
         map_cross_entropy=(
             fitted.map_evaluation.cross_entropy.value if fitted.map_evaluation else None
         ),

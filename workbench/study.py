@@ -15,7 +15,7 @@ import xarray as xr
 
 from workbench import findings as found
 from workbench.agreement import check
-from workbench.comparison import compare
+from workbench.comparison import compare, unlike
 from workbench.errors import DataError, ModelError
 from workbench.estimate import held_at, maximum_a_posteriori, maximum_likelihood
 from workbench.evaluation import Evaluation, evaluate
@@ -28,10 +28,6 @@ from workbench.study_file import StudyFile, read_study_file
 from workbench.table import Table, drop_missing, read, split
 
 PACKAGES = ("pymc", "pytensor", "jax", "statsmodels", "arviz", "numpy", "scipy", "formulaic")
-UNLIKE = (
-    "not comparable with the reference: one gives probabilities of counts, the other densities, "
-    "which change with the unit"
-)
 BASELINE = "baseline"  # what the intercept-only model is called where it fails
 
 Note = Callable[[str], None]
@@ -192,9 +188,13 @@ class Study(StudyFile):
             return None
         unranked = {name: one.outcome for name, one in fitted.items() if not one.regular}
         reference = self.reference if self.reference in regular else next(iter(regular))
-        kind = regular[reference].discrete
-        ranked = {name: one for name, one in regular.items() if one.discrete == kind}
-        unranked |= {name: UNLIKE for name in regular if name not in ranked}
+        why = {name: unlike(one, regular[reference]) for name, one in regular.items()}
+        ranked = {name: one for name, one in regular.items() if not why[name]}
+        unranked |= {
+            name: f"not comparable with {reference}: {why[name]}"
+            for name in regular
+            if name not in ranked
+        }
         return ranking_found(compare(ranked, reference=reference), unranked)
 
     @property

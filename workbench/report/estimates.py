@@ -151,12 +151,13 @@ def shared_declaration(findings: Findings) -> list[tuple[str, str]]:
 
 
 def formulas(findings: Findings) -> list[Cell]:
-    """Each model's density as MathML, or its LaTeX as it stands where that cannot be read."""
-    return [
-        Cell(fit.name, note=fit.latex, formula=mathml(fit.latex))
-        for fit in findings.fits
-        if fit.latex
-    ]
+    """Each density as MathML, or its LaTeX as it stands where that cannot be read."""
+    written = dict.fromkeys(fit.latex for fit in findings.fits if fit.latex)
+    names = {
+        latex: enumeration([fit.name for fit in findings.fits if fit.latex == latex])
+        for latex in written
+    }
+    return [Cell(names[latex], note=latex, formula=mathml(latex)) for latex in written]
 
 
 def optimum(fit: FitFound) -> Cell:

@@ -23,15 +23,20 @@ def title(findings: Findings) -> str:
     """The result: one model separated from all rivals, or those that these rows leave together."""
     contenders = findings.ranking.contenders if findings.ranking else ()
     if not contenders:
-        return f"{findings.title}: no model could be ranked"
+        return f"{_opened(findings.title)} no model could be ranked"
     best, *rivals = contenders
     together = [rival.name for rival in rivals if not rival.separated]
     if not rivals:
-        return f"{findings.title}: {best.name} is the only model ranked"
+        return f"{_opened(findings.title)} {best.name} is the only model ranked"
     if together:
         names = enumeration([best.name, *together])
-        return f"{findings.title}: {names} are not separated by these rows"
-    return f"{findings.title}: {best.name} predicts best"
+        return f"{_opened(findings.title)} {names} are not separated by these rows"
+    return f"{_opened(findings.title)} {best.name} predicts best"
+
+
+def _opened(title: str) -> str:
+    """The study's title, before what was found; a question keeps its mark."""
+    return title if title.endswith(("?", "!", ".")) else f"{title}:"
 
 
 def lede(findings: Findings) -> list[str]:
@@ -48,6 +53,7 @@ def lede(findings: Findings) -> list[str]:
         " ".join([first, *_against_rivals(rivals)]),
         _against_baseline(findings, best),
         _far_from_truth(findings, ranking),
+        _by_group(findings),
     )
     return [sentence for sentence in said if sentence]
 
@@ -59,6 +65,18 @@ def held_out(findings: Findings) -> str:
     if data.group is None or data.heldout_groups is None:
         return rows
     return f"{rows} in {whole(data.heldout_groups)} groups by {data.group}"
+
+
+def _by_group(findings: Findings) -> str:
+    """What a row is, where a likelihood takes several rows of the table together."""
+    by_group = [fit.name for fit in findings.fits if fit.by_group]
+    if not by_group:
+        return ""
+    whose = "" if len(by_group) == len(findings.fits) else f" of {enumeration(by_group)}"
+    return (
+        f"The likelihood{whose} takes the rows of a group by {findings.data.group} together: a "
+        "group is its unit, and what is told per row on this page is told per group."
+    )
 
 
 def missing_values(dropped: DroppedFound) -> str:
