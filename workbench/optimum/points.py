@@ -77,7 +77,8 @@ class Point:
         """
         curvature = self.information.diagonal()
         if not (curvature > 0).all():
-            bent = np.where(curvature < -rounding(self), -curvature, 1.0)
+            told = np.maximum(-curvature, np.abs(self.gradient)) > rounding(self)
+            bent = np.where((curvature < 0) & told, -curvature, 1.0)
             curvature = np.where(curvature > 0, curvature, bent)
         return np.asarray(1.0 / np.sqrt(curvature))
 
