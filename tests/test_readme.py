@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.library import DEFINITIONS
+
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
@@ -39,6 +41,12 @@ def run(arguments, folder):
 def test_the_readme_has_the_two_commands():
     assert "./wb run reports/doctor-visits/study.toml" in commands()
     assert "./wb test" in TEXT
+
+
+def test_the_readme_counts_the_definitions():
+    count = len(DEFINITIONS)
+    assert f"one of the {count} in" in TEXT
+    assert f"A library of {count} definitions" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_the_python_examples_run(checkout):
