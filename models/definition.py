@@ -22,11 +22,14 @@ class Equivalent:
     options
         Keyword arguments of the class; `family` is a name in `statsmodels.genmod.families`, and
         `link` one among its links.
+    same_likelihood
+        Whether its log-likelihood is ours: not where it has a dispersion of its own.
     """
 
     model: str
     parameters: Callable[[np.ndarray, xr.Dataset], Values]
     options: Mapping[str, Any] = field(default_factory=dict)
+    same_likelihood: bool = True
 
 
 @dataclass(frozen=True)

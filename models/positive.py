@@ -79,6 +79,7 @@ def _tail_start(data: xr.Dataset) -> Values:
         "statsmodels.genmod.generalized_linear_model.GLM",
         lambda params, data: {"beta": params},
         {"family": "Gamma", "link": "Log"},
+        same_likelihood=False,
     ),
     start=_gamma_start,
 )
@@ -133,6 +134,7 @@ def weibull(data: xr.Dataset) -> pm.Model:
         "statsmodels.genmod.generalized_linear_model.GLM",
         lambda params, data: {"beta": params},
         {"family": "InverseGaussian", "link": "Log"},
+        same_likelihood=False,
     ),
     start=_inverse_gaussian_start,
 )
@@ -152,6 +154,7 @@ def inverse_gaussian(data: xr.Dataset) -> pm.Model:
         "statsmodels.genmod.generalized_linear_model.GLM",  # whatever the dispersion
         lambda params, data: {"beta": params},
         {"family": "Gamma", "link": "Log"},
+        same_likelihood=False,
     ),
     start=_exponential_start,
 )

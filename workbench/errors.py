@@ -17,6 +17,10 @@ class ModelError(WorkbenchError):
     """A declaration cannot be turned into a likelihood of its rows."""
 
 
+class ImpossibleOutcomeError(ModelError):
+    """The declaration's simulator draws what its likelihood gives no chance."""
+
+
 class StudyError(WorkbenchError):
     """A study file, or a saved folder of findings, cannot be read."""
 

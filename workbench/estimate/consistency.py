@@ -8,7 +8,7 @@ import pandas as pd
 from scipy import stats
 from scipy.linalg import LinAlgError, cho_solve, cholesky
 
-from workbench.errors import ModelError
+from workbench.errors import ImpossibleOutcomeError, ModelError
 from workbench.problem import Problem
 
 if TYPE_CHECKING:
@@ -126,7 +126,8 @@ def _scores(fit: "Estimate", replicates: int, rng: np.random.Generator) -> np.nd
         simulated = fit.problem.with_outcomes(fit.problem.simulate(fit.theta, rng))
         value, gradient = simulated.value_and_gradient(fit.theta)
         if not np.isfinite(value) or not np.isfinite(gradient).all():
-            raise ModelError(f"no consistency test: {_not_finite(simulated, fit.theta)}")
+            why = _not_finite(simulated, fit.theta)
+            raise ImpossibleOutcomeError(f"no consistency test: {why}")
         scores.append(-gradient[fit.moves])
     return np.array(scores)
 

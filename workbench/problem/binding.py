@@ -32,6 +32,7 @@ from workbench.problem.rows import (
     unchanged,
 )
 from workbench.problem.symbolic import SymbolicDistribution
+from workbench.problem.total import pymc_total
 
 Declaration = Callable[[xr.Dataset], pm.Model]
 
@@ -147,6 +148,18 @@ class Problem:
     def log_prior(self, theta: np.ndarray) -> float:
         """Log prior density of the natural parameters at theta."""
         return float(self.functions("log_prior", theta, *self._arrays))
+
+    def pymc_total(self, theta: np.ndarray) -> float:
+        """log p(rows, parameters) as PyMC adds it up, rows unweighted and without Jacobians, nats.
+
+        Of the declaration itself: a second opinion on `pointwise` and `log_prior` together. Raises
+        ModelError for rows that a definition was not declared on.
+        """
+        if isinstance(self.source, pm.Model):
+            return pymc_total(self, self.source, theta)
+        if self.dataset is None:
+            raise ModelError(f"{self.name} stands on rows that it was not declared on")
+        return pymc_total(self, _declared(self.source, self.dataset, self.name)[1], theta)
 
     def log_jacobians(self, thetas: np.ndarray) -> np.ndarray:
         """log |d natural / d theta| at each of `thetas` (m, k), shape (m,).
@@ -307,7 +320,17 @@ class Problem:
             return None
         places = np.sort(rng.choice(places, length, replace=False))
         weights = rows.weights[places] * (rows.weights.sum() / rows.weights[places].sum())
-        return replace(self, dataset=None, rows=chosen(rows, self.graph, places, weights))
+        return self.among(places, weights)
+
+    def among(self, places: np.ndarray, weights: np.ndarray | None = None) -> "Problem":
+        """The rows at these places, as often as they are named, with their own weights or others.
+
+        Raises ModelError where rows cannot be taken apart.
+        """
+        self.require_movable()
+        given = self.rows.weights[places] if weights is None else weights
+        data = self.dataset.isel(row=places) if weights is None and self.dataset else None
+        return replace(self, dataset=data, rows=chosen(self.rows, self.graph, places, given))
 
     def redrawn(self, weights: np.ndarray) -> "Problem":
         """The same rows with other frequency weights, for a point where each term is finite.

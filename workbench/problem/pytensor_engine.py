@@ -232,9 +232,14 @@ def _gradient(scalar: Variable, theta: Variable) -> Variable:
 
 
 def _function(inputs: Sequence[Variable], outputs: Sequence[Variable], large: bool) -> Function:
-    """Python thunks over the stable rewrites for small work, the default backend for large."""
+    """The default backend for large work."""
     if large:
         return pytensor.function(inputs, outputs, on_unused_input="ignore")
+    return small(inputs, outputs)
+
+
+def small(inputs: Sequence[Variable], outputs: Sequence[Variable]) -> Function:
+    """Python thunks over the stable rewrites, for small work."""
     # FAST_COMPILE would drop the rewrites that keep log(sigmoid(x)) finite.
     mode = Mode(linker="py", optimizer="fast_run").excluding("fusion", "inplace", "BlasOpt")
     return pytensor.function(inputs, outputs, mode=mode, on_unused_input="ignore")

@@ -1,0 +1,19 @@
+"""The check: many ways to disagree with a fit, each with its limit, its unit and its outcome.
+
+One module a rung, from the cheap ones to statsmodels' searches; `ladder` climbs them.
+"""
+
+from workbench.agreement.densities import SecondOpinion
+from workbench.agreement.ladder import check
+from workbench.agreement.namesakes import equivalent, estimated
+from workbench.agreement.outcomes import Agreement, Checks, Outcome
+
+__all__ = [
+    "Agreement",
+    "Checks",
+    "Outcome",
+    "SecondOpinion",
+    "check",
+    "equivalent",
+    "estimated",
+]

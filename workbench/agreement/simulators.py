@@ -1,0 +1,40 @@
+"""The simulator: outcomes drawn from the declaration give its likelihood a mean score of zero."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from workbench.agreement.maximum import LARGE, PART, Clock
+from workbench.agreement.outcomes import Agreement, Outcome, not_tried
+from workbench.errors import ImpossibleOutcomeError, ModelError
+from workbench.estimate import Estimate
+
+REPLICATES = 60  # and one more for each parameter
+SEED = 0
+
+
+def simulator(fit: Estimate, level: float, clock: Clock) -> Agreement:
+    """Hotelling's test at the estimate, of which one in 1 / `level` is a false alarm."""
+    code, quantity = "simulator", "p-value of simulated outcomes"
+    if not fit.optimum.verdict.regular:
+        why = f"only at a regular maximum is the mean score known to be zero: {fit.status}"
+        return not_tried(code, quantity, why, Outcome.NOT_APPLICABLE)
+    if clock.over:
+        return not_tried(code, quantity, "the time budget was spent before it", Outcome.LOOK)
+    rng, said = np.random.default_rng(SEED), ""
+    try:
+        if fit.problem.rows.count > LARGE:
+            places = np.sort(rng.choice(fit.problem.rows.count, PART, replace=False))
+            fit, said = replace(fit, problem=fit.problem.among(places)), f"; of {PART:,} rows"
+        test = fit.consistency_test(REPLICATES + fit.k, rng=rng)
+    except ImpossibleOutcomeError as reason:
+        return not_tried(code, quantity, str(reason), Outcome.LOOK)
+    except ModelError as reason:
+        return not_tried(code, quantity, str(reason), Outcome.NOT_APPLICABLE)
+    outcome = Outcome.PASS if test.p_value > level else Outcome.FAIL
+    why = f"a false alarm once in {1 / level:,.0f}; {test.replicates} replicates, seed {SEED}{said}"
+    if outcome is Outcome.FAIL:
+        why = f"{test}{said}"
+    return Agreement(
+        code, quantity, test.p_value, 1.0, 1 - test.p_value, 1 - level, "1 - p", outcome, why
+    )
