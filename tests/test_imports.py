@@ -31,6 +31,7 @@ ONLY = {
     "resampling": {"optimum"},
     "registry": {"errors"},
     "examples": set(),
+    "explained": set(),
     "study_file": {"errors", "table", "formula"},
 }
 HOMES = {  # foreign packages and the only modules that may import them

@@ -8,6 +8,7 @@ import json
 import logging
 import shlex
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workbench.errors import WorkbenchError
+from workbench.errors import StudyError, WorkbenchError, nearest
+from workbench.explained import CHECKS, Explained
 
 if TYPE_CHECKING:
     from workbench.catalogue import Description, Entry
@@ -116,6 +118,31 @@ def models(name: str | None) -> None:
             _description_lines(described(name, Path()))
         )  # fmt: skip
     click.echo("\n".join(lines))
+
+
+@commands.command()
+@click.argument("code", required=False)
+def explain(code: str | None) -> None:
+    """List the checks, or tell of one: CODE as the page and to_frame() show it."""
+    if code is None:
+        width = max(map(len, CHECKS))
+        lines = [f"{name:{width}}  {check.compares}" for name, check in CHECKS.items()]
+    elif code in CHECKS:
+        lines = [code, "", *_told(CHECKS[code])]
+    else:
+        raise StudyError(f"there is no check '{code}'{nearest(code, CHECKS)}; `explain` lists them")
+    click.echo("\n".join(lines))
+
+
+def _told(check: Explained) -> list[str]:
+    told = {"what it compares": check.compares, "what it would catch": check.catches,
+            "limit": check.limit, "usual causes": check.causes, "what to do": check.remedy,
+            "where": f"workbench.agreement.{check.rung}"}  # fmt: skip
+    width = max(map(len, told)) + 2
+    return [
+        textwrap.fill(text, 88, initial_indent=f"{name:{width}}", subsequent_indent=" " * width)
+        for name, text in told.items()
+    ]
 
 
 @commands.command()

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from workbench import findings as found
-from workbench.agreement import check
+from workbench.agreement import FALSE_ALARMS, check
 from workbench.comparison import compare, unlike
 from workbench.errors import DataError, ModelError
 from workbench.estimate import held_at, maximum_a_posteriori, maximum_likelihood
@@ -173,7 +173,8 @@ class Study(StudyFile):
         map_regular = map_fit.optimum.verdict.regular
         map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_regular else None
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
-        checks = check(fit, budget=self.checks.budget, clock=clock)
+        level = FALSE_ALARMS / len(self.models)  # of the whole page
+        checks = check(fit, budget=self.checks.budget, level=level, clock=clock)
         return Fitted(
             bound.plan, bound.definition, fit, map_fit, evaluation, map_evaluation, checks
         )

@@ -4,11 +4,12 @@ One module a rung, from the cheap ones to statsmodels' searches; `ladder` climbs
 """
 
 from workbench.agreement.densities import SecondOpinion
-from workbench.agreement.ladder import check
+from workbench.agreement.ladder import FALSE_ALARMS, check
 from workbench.agreement.namesakes import equivalent, estimated
 from workbench.agreement.outcomes import Agreement, Checks, Outcome
 
 __all__ = [
+    "FALSE_ALARMS",
     "Agreement",
     "Checks",
     "Outcome",

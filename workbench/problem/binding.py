@@ -152,14 +152,9 @@ class Problem:
     def pymc_total(self, theta: np.ndarray) -> float:
         """log p(rows, parameters) as PyMC adds it up, rows unweighted and without Jacobians, nats.
 
-        Of the declaration itself: a second opinion on `pointwise` and `log_prior` together. Raises
-        ModelError for rows that a definition was not declared on.
+        A second opinion on `pointwise` and `log_prior` together.
         """
-        if isinstance(self.source, pm.Model):
-            return pymc_total(self, self.source, theta)
-        if self.dataset is None:
-            raise ModelError(f"{self.name} stands on rows that it was not declared on")
-        return pymc_total(self, _declared(self.source, self.dataset, self.name)[1], theta)
+        return pymc_total(self.graph, self.rows, theta)
 
     def log_jacobians(self, thetas: np.ndarray) -> np.ndarray:
         """log |d natural / d theta| at each of `thetas` (m, k), shape (m,).

@@ -64,6 +64,7 @@ class RowInput:
 class Graph:
     """Everything symbolic; `inputs` and the outputs are PyTensor variables."""
 
+    model: pm.Model  # as it was read
     theta: Variable
     naturals: Variable  # an input: the flat natural vector
     inputs: tuple[RowInput, ...]
@@ -90,7 +91,7 @@ class Graph:
 def read_graph(model: pm.Model) -> Graph:
     """Read the model's likelihood, prior and transforms; raise ModelError where it has none."""
     refuse_what_has_no_likelihood(model)
-    free, initial = model.free_RVs, _initial_point(model)
+    free, initial = model.free_RVs, initial_point(model)
     starts = [np.asarray(initial[model.rvs_to_values[rv].name], dtype=float) for rv in free]
     shapes = [tuple(int(s) for s in shape) for shape in _natural_shapes(model, initial)]
     naturals = pt.vector("natural", shape=(sum(int(np.prod(shape)) for shape in shapes),))
@@ -105,6 +106,7 @@ def read_graph(model: pm.Model) -> Graph:
     pointwise, log_prior, *others = graph_replace(outputs, replaced, strict=False)
     of_theta = dict(zip(free, others[: len(free)], strict=True))
     return Graph(
+        model=model,
         theta=theta,
         naturals=naturals,
         inputs=tuple(inputs.values()),
@@ -150,8 +152,8 @@ def _of_theta(
     return theta, graph_replace(outputs, from_theta, strict=False)
 
 
-def _initial_point(model: pm.Model) -> dict[str, np.ndarray]:
-    """PyMC's initial point by value variable, without the second of C that PyMC compiles for it."""
+def initial_point(model: pm.Model) -> dict[str, np.ndarray]:
+    """PyMC's, by value variable in the order of `free_RVs`, without the C that it would compile."""
     expressions = make_initial_point_expression(
         free_rvs=model.free_RVs,
         rvs_to_transforms=model.rvs_to_transforms,

@@ -1,36 +1,26 @@
-"""PyMC's own log density of the whole model: what no compiled function of ours had a part in."""
-
-from typing import TYPE_CHECKING
+"""PyMC's own log density of the whole model, in which no rewriting or engine of ours has a part."""
 
 import numpy as np
-import pymc as pm
 import pytensor.tensor as pt
 from pytensor.graph.replace import graph_replace
 
-from workbench.errors import ModelError
+from workbench.problem.graph import Graph, initial_point
 from workbench.problem.pytensor_engine import small
-
-if TYPE_CHECKING:
-    from workbench.problem.binding import Problem
+from workbench.problem.rows import Rows
 
 
-def pymc_total(problem: "Problem", model: pm.Model, theta: np.ndarray) -> float:
+def pymc_total(graph: Graph, rows: Rows, theta: np.ndarray) -> float:
     """log p(rows, parameters) by `model.logp`, without Jacobians; see `Problem.pymc_total`."""
-    values = [model.rvs_to_values[rv] for rv in model.free_RVs]
-    total = model.logp(jacobian=False)
-    if isinstance(problem.source, pm.Model):  # whose rows may have been moved
-        replaced = {
-            model[row.name]: pt.constant(array)
-            for row, array in zip(problem.graph.inputs, problem.rows.arrays, strict=True)
-            if not row.constant
-        }
-        total = graph_replace(total, replaced, strict=False)
-    start = model.initial_point()
+    model = graph.model
     pieces, end = [], 0
-    for value in values:
-        like = np.asarray(start[value.name])
+    for like in initial_point(model).values():
         begin, end = end, end + like.size
         pieces.append(theta[begin:end].reshape(like.shape).astype(like.dtype))
-    if end != len(theta):
-        raise ModelError("PyMC's own parameters are laid out in another way than theta")
-    return float(small(values, [total])(*pieces)[0])
+    declared = {
+        model[row.name]: pt.constant(array)
+        for row, array in zip(graph.inputs, rows.arrays, strict=True)
+        if not row.constant  # pm.Data, whose rows may have been moved
+    }
+    total = graph_replace([model.logp(jacobian=False)], declared, strict=False)
+    values = [model.rvs_to_values[rv] for rv in model.free_RVs]
+    return float(small(values, total)(*pieces)[0])
