@@ -103,8 +103,10 @@ def _compared(
     """The worst row of all places, and whether what differs is a constant."""
     pairs = [(second.problem.pointwise(theta), second.pointwise(theta)) for theta in thetas]
     ours, theirs = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    off = np.abs(ours - theirs) / np.maximum(np.abs(theirs), 1.0)
-    off = np.where(np.isnan(off), np.where(ours == theirs, 0.0, np.nan), off)
+    alike = ours == theirs  # infinite ones, too
+    size = np.where(np.isfinite(theirs), np.maximum(np.abs(theirs), 1.0), 1.0)
+    difference = np.subtract(ours, theirs, where=~alike, out=np.zeros(len(ours)))
+    off = np.abs(difference) / size
     worst = int(np.argmax(np.where(np.isnan(off), np.inf, off)))
     label = second.problem.rows.labels[worst % second.problem.rows.count]
     found = judged(
@@ -113,15 +115,16 @@ def _compared(
     )  # fmt: skip
     if found.outcome is not Outcome.FAIL:
         return found
-    return Agreement(**{**vars(found), "why": _named(ours - theirs, len(thetas))})
+    return Agreement(**{**vars(found), "why": _named(difference, len(thetas))})
 
 
 def _named(difference: np.ndarray, count: int) -> str:
     """What the difference looks like: a constant, one that depends on parameters, or on rows."""
+    if not np.isfinite(difference).all():
+        return "one density gives an outcome no chance, and the other some: another support"
     by_place = difference.reshape(count, -1)
-    inner = np.ptp(by_place, axis=1).max() if np.isfinite(by_place).all() else np.inf
     size = np.abs(by_place).max()
-    if not inner <= CONSTANT * size:
+    if np.ptp(by_place, axis=1).max() > CONSTANT * size:
         return "the densities differ by row: another family, or other parameters"
     offset = by_place.mean(axis=1)
     if np.ptp(offset) <= CONSTANT * size:
