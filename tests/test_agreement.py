@@ -1,5 +1,7 @@
 """The check notices what is wrong, stays silent on what is right, and never passes on NaN."""
 
+from dataclasses import replace
+
 import numpy as np
 import pymc as pm
 import pytest
@@ -52,7 +54,7 @@ def outcomes(checks, code):
 
 @pytest.mark.parametrize("name", HEALTHY)
 def test_healthy_models_pass_every_check(fits, name):
-    checks = wb.check(fits[name])
+    checks = wb.check(fits[name], level=1e-4 / len(HEALTHY))  # of a false alarm in any
     assert checks.outcome is Outcome.PASS, checks.to_frame()
     assert {a.code for a in checks} >= {
         "sum", "gradient", "starts", "density",
@@ -65,6 +67,45 @@ def test_statsmodels_own_results_are_handed_over(fits):
     assert isinstance(checks.statsmodels, GenericLikelihoodModelResults)
     assert "beta[x1]" in str(checks.statsmodels.summary())
     assert len(checks.to_frame()) == len(checks)
+
+
+def test_parameters_on_a_simplex_are_compared_as_they_are_searched():
+    fit = wb.maximum_likelihood(wb.bind(declarations.simplex, dataset(RNG.integers(0, 3, 200))))
+    checks = wb.check(fit)
+    assert checks.outcome is Outcome.PASS, checks.to_frame()
+    named = [one.quantity for one in checks if one.code == "statsmodels-estimate"]
+    assert named == list(fit.problem.theta_labels)
+
+
+def test_held_parameters_are_held_by_statsmodels_too(fits):
+    problem = fits["negative_binomial"].problem
+    fit = wb.maximum_likelihood(problem, fixed={"alpha": 3.0})
+    checks = wb.check(fit)
+    assert outcomes(checks, "statsmodels-llf") == {Outcome.PASS}
+    named = [one.quantity for one in checks if one.code == "statsmodels-estimate"]
+    assert named == ["beta[Intercept]", "beta[x1]"]
+    assert outcomes(checks, "namesake") == {Outcome.NOT_APPLICABLE}
+
+
+def test_a_large_table_is_checked_on_a_part_that_is_stated():
+    rng, rows = np.random.default_rng(0), 30_000
+    x = rng.normal(size=(rows, 1))
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(rng.poisson(np.exp(x[:, 0])), x)))
+    checks = wb.check(fit)
+    assert checks.outcome is Outcome.PASS, checks.to_frame()
+    (found,) = [one for one in checks if one.code == "statsmodels-llf"]
+    assert "of 10,000 of the 30,000 rows, drawn with seed 0" in found.why
+    assert abs(found.ours - fit.llf / 3) < 0.1 * abs(fit.llf)
+    (whole,) = [one for one in checks if one.code == "namesake-llf"]
+    assert whole.ours == fit.llf  # its own class takes them all
+
+
+def test_what_a_simulator_draws_and_the_likelihood_excludes_is_looked_at(fits):
+    beyond = replace(positive.exponential, simulate=lambda data, values, rng: {"y": -np.ones(N)})
+    checks = wb.check(wb.maximum_likelihood(wb.bind(beyond, dataset(HEALTHY["exponential"][1], X))))
+    (found,) = [one for one in checks if one.code == "simulator"]
+    assert found.outcome is Outcome.LOOK
+    assert "the simulator drew -1.0 at row 0" in found.why
 
 
 def test_a_density_that_is_too_large_is_noticed_by_the_log_likelihood(fits):

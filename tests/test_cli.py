@@ -18,6 +18,7 @@ import workbench.study
 from tests.test_study import DEFINITION, STUDY, columns, put, write
 from workbench import cli
 from workbench.agreement import Checks
+from workbench.explained import CHECKS
 
 DONE, CHECK_FAILED, MISUSE, ENVIRONMENT, NOT_FITTED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 QUICK = STUDY + "[checks]\nbudget = 20\n"
@@ -356,3 +357,18 @@ def test_help_imports_nothing_heavy():
     assert done.stderr == "set()\n"
     for command in ("run", "validate", "report"):
         assert command in done.stdout
+
+
+def test_every_check_is_explained(workbench_command):
+    code, out, _ = workbench_command("explain")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(CHECKS)
+    for check in CHECKS:
+        code, out, _ = workbench_command("explain", check)
+        assert code == 0
+        assert out.splitlines()[0] == check
+        for part in ("what it compares", "what it would catch", "limit", "usual causes"):
+            assert part in out
+    code, _, err = workbench_command("explain", "densty")
+    assert code == 2
+    assert "there is no check 'densty', did you mean 'density'?" in err
