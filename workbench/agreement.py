@@ -138,6 +138,8 @@ def _no_maximum_to_compare(fit: Estimate) -> str:
         return "parameters are held, and statsmodels would estimate them; check the free fit"
     if fit.bounds is not None:
         return "parameters are bounded, and statsmodels would search beyond; check the free fit"
+    if fit.optimum.verdict.status is Status.KINK:
+        return "the maximum stands on a kink, where statsmodels' searches by derivatives do not end"
     if not fit.optimum.verdict.regular:
         return f"there is no maximum to agree on: {fit.status}"
     return ""
@@ -322,10 +324,11 @@ def _not_tried(code: str, quantity: str, why: str, outcome: Outcome) -> Agreemen
 
 
 def _optimum(fit: Estimate) -> Agreement:
-    """The verdict itself: a fit without a regular maximum never passes."""
+    """The verdict itself: a fit without a maximum in all parameters never passes."""
     verdict = fit.optimum.verdict
-    regular = Outcome.PASS if verdict.status is Status.MINIMUM else Outcome.LOOK
-    outcome = regular if verdict.regular else Outcome.FAIL
+    alone = verdict.status in (Status.MINIMUM, Status.KINK)
+    found = Outcome.PASS if alone else Outcome.LOOK
+    outcome = found if verdict.determined else Outcome.FAIL
     why = verdict.advice or f"no better point from {len(fit.optimum.starts)} starts"
     return Agreement("optimum", f"the optimum is {fit.status}", verdict.step, 0.0, verdict.step,
                      STEP_TOLERANCE, "standard errors", outcome, why)  # fmt: skip
@@ -394,7 +397,7 @@ def _starts(fit: Estimate) -> Agreement:
     """The optimum was found from more than one start."""
     values = np.array([start.value for start in fit.optimum.starts])
     again = int(np.sum(values <= fit.optimum.value + HANDOVER**2))
-    if not fit.optimum.verdict.regular:
+    if not fit.optimum.verdict.determined:
         return _not_tried(
             "starts", "optimum found twice", f"no optimum: {fit.status}", Outcome.NOT_APPLICABLE
         )
@@ -429,7 +432,7 @@ def _density(fit: Estimate, second: _SecondOpinion) -> Agreement:
     """
     worst = (0.0, np.nan, np.nan, 0)
     places = (
-        (fit.problem.start(), fit.theta) if fit.optimum.verdict.regular else (fit.problem.start(),)
+        (fit.problem.start(), fit.theta) if fit.optimum.verdict.determined else (fit.problem.start(),)
     )
     for theta in places:
         ours, theirs = fit.problem.pointwise(theta), second.pointwise(theta)

@@ -165,7 +165,7 @@ def _summarise(found: "Findings") -> None:
         value = f"{mean.value:.3f} ± {mean.se:.3f} nats per row"
         lines.append(f"{contender.name}: held-out cross-entropy {value}")
     for fit in found.fits:
-        if not fit.verdict.regular:
+        if not fit.verdict.determined:
             lines.append(f"{fit.name}: not ranked, {fit.verdict.status}: {fit.verdict.advice}")
     lines += [f"{failure.name}: failed, {failure.reason}" for failure in found.failed]
     for line in lines:
@@ -173,7 +173,7 @@ def _summarise(found: "Findings") -> None:
 
 
 def _exit_code(found: "Findings", fail_on: str) -> int:
-    if found.failed or not all(fit.verdict.regular for fit in found.fits):
+    if found.failed or not all(fit.verdict.determined for fit in found.fits):
         return NOT_FITTED
     reached = REACHED[fail_on]
     outcomes = {check.outcome for fit in found.fits for check in fit.checks}

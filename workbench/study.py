@@ -149,8 +149,8 @@ class Study(StudyFile):
         map_fit = maximum_a_posteriori(bound.problem, rng=rng)
         note(f"{name}: held-out rows")
         evaluation = evaluate(fit, bound.test_rows, seed=self.seed)
-        map_regular = map_fit.optimum.verdict.regular
-        map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_regular else None
+        map_found = map_fit.optimum.verdict.determined
+        map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
         checks = check(fit, budget=self.checks.budget, clock=clock)
         return Fitted(
@@ -161,11 +161,11 @@ class Study(StudyFile):
         return fitted.get(self.reference) or next(iter(fitted.values()), None)
 
     def _ranking(self, fitted: dict[str, Fitted]) -> found.Ranking | None:
-        """The models with a regular maximum, compared; None where there is none."""
-        regular = {name: one.evaluation for name, one in fitted.items() if one.regular}
+        """The models with a maximum in all parameters, compared; None where there is none."""
+        regular = {name: one.evaluation for name, one in fitted.items() if one.determined}
         if not regular:
             return None
-        unranked = {name: one.outcome for name, one in fitted.items() if not one.regular}
+        unranked = {name: one.outcome for name, one in fitted.items() if not one.determined}
         reference = self.reference if self.reference in regular else next(iter(regular))
         kind = regular[reference].discrete
         ranked = {name: one for name, one in regular.items() if one.discrete == kind}
@@ -184,7 +184,7 @@ class Study(StudyFile):
         try:
             bound = self._bind_baseline(training, heldout)
             fit = maximum_likelihood(bound.problem)
-            if fit.optimum.verdict.regular:
+            if fit.optimum.verdict.determined:
                 return evaluate(fit, bound.test_rows, seed=self.seed)
         except (DataError, ModelError) as reason:
             note(f"{BASELINE}: failed: {reason}")

@@ -1,7 +1,7 @@
 """A point estimate as users meet it: labelled, on the natural scale, with its uncertainty."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from workbench.estimate.consistency import ConsistencyTest, consistency_test
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import contour, limits, profile
 from workbench.estimate.laplace import DRAWS, Laplace, laplace
+from workbench.estimate.minimised import minimised
 from workbench.estimate.objective import PRIOR, Loss
 from workbench.estimate.summary import summary
 from workbench.optimum import Held, Objective, Optimum
@@ -58,11 +59,7 @@ class Estimate:
 
     def on(self, problem: Problem) -> Objective:
         """The same of another problem with these parameters: other weights, other outcomes."""
-        loss = Loss(problem, PRIOR[self.objective])
-        if self.free is None and self.bounds is None:
-            return loss
-        held = replace(self.loss, objective=loss)
-        return held if self.bounds is None else self.bounds.box(held, problem)
+        return minimised(self.loss, self.bounds, PRIOR[self.objective], problem)
 
     @property
     def at_bounds(self) -> dict[str, float]:

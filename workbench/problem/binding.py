@@ -225,6 +225,40 @@ class Problem:
         return self.functions("distribution_jacobian", theta, *self._arrays)
 
     @property
+    def kinked(self) -> bool:
+        """Whether log-likelihood or prior have kinks in theta, as |theta| has at zero."""
+        return self.graph.rounding is not None
+
+    def rounded(self, widths: np.ndarray) -> "Problem":
+        """The same problem with its kinks rounded over `widths`, one for each kind of kink."""
+        functions = self.functions.rounded
+        [width] = functions.put([np.asarray(widths, float)])
+        rows = replace(self.rows, arrays=(*self.rows.arrays, widths))
+        other = replace(self, graph=functions.graph, functions=functions, rows=rows)
+        vars(other)["_arrays"] = (*self._arrays, width)
+        vars(other)["_blocks_as_declared"] = tuple(
+            (*block, width) for block in self._blocks_as_declared
+        )
+        return other
+
+    def gaps(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """What is zero on each kink and changes sign across it: |x| has its kink at x = 0.
+
+        Values (m,), their slopes by theta (m, k), and the kind of each, a place among the widths
+        (m,). Rows of weight zero have none.
+        """
+        found = self.functions("gaps", theta, *self._arrays)
+        by_row, counted = self.graph.rounding.by_row, self.rows.weights > 0
+        values, slopes = [], []
+        for place, rows in enumerate(by_row):
+            value, slope = found[place], found[place + len(by_row)]
+            rows = rows and value.shape[:1] == counted.shape
+            values.append((value[counted] if rows else value).ravel())
+            slopes.append((slope[counted] if rows else slope).reshape(-1, len(theta)))
+        kinds = np.repeat(np.arange(len(by_row)), [len(value) for value in values])
+        return np.concatenate(values), np.concatenate(slopes), kinds
+
+    @property
     def _single_distribution(self) -> SymbolicDistribution:
         if self.graph.distribution is None:
             raise ModelError("with several outcomes on one row there is no single distribution")
