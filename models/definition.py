@@ -1,27 +1,55 @@
 """The decorator that lets a definition carry what only its author knows."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pymc as pm
 import xarray as xr
 
-Values = Mapping[str, np.ndarray]
+Values = Mapping[str, np.ndarray | float]
+
+
+@dataclass(frozen=True)
+class Equivalent:
+    """The same model by statsmodels.
+
+    model
+        Dotted name of its class.
+    parameters
+        Its parameter vector, and the data, to ours: natural values by name.
+    options
+        Keyword arguments of the class; `family` is a name in `statsmodels.genmod.families`, and
+        `link` one among its links.
+    """
+
+    model: str
+    parameters: Callable[[np.ndarray, xr.Dataset], Values]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Definition:
     """A function from data to a PyMC model, with its author's knowledge beside it.
 
+    outcome
+        What it takes for an outcome: real, positive, excess, share, closed share, binary, count,
+        positive count, ordered, category, choice, angle, composition, composition of counts,
+        vector.
+    unit
+        What the likelihood is a sum over: "row", or "group", for a definition that takes the rows
+        of a group together: along a dimension `member`, filled up where `absent`.
     predictors
         Names of linear predictors beyond the main one; `X_<name>` in the data.
+    needs
+        Roles of the data that it cannot do without, such as `trials`.
+    takes
+        Roles that it reads where the data have them, such as `exposure`.
     latex
         The density of one row, for the page.
     statsmodels
-        Dotted name of the statsmodels class of the same model, and a function from its
-        parameter vector (given the data) to ours, natural values by name.
+        The same model there.
     start
         Natural values by name from the data, where the model's initial point is poor.
     simulate
@@ -30,9 +58,13 @@ class Definition:
     """
 
     declare: Callable[[xr.Dataset], pm.Model]
+    outcome: str = ""
+    unit: str = "row"
     predictors: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    takes: tuple[str, ...] = ()
     latex: str | None = None
-    statsmodels: tuple[str, Callable[[np.ndarray, xr.Dataset], Values]] | None = None
+    statsmodels: Equivalent | None = None
     start: Callable[[xr.Dataset], Values] | None = None
     simulate: Callable[[xr.Dataset, Values, np.random.Generator], Values] | None = None
 

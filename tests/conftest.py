@@ -2,14 +2,16 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")  # before JAX is imported: a GPU rounds otherwise
 os.environ.setdefault("MPLBACKEND", "Agg")
 # What one test has compiled, others, and the next run, need not: most of the tests' time.
-COMPILED = Path(__file__).parent.parent / ".pytest_cache" / "compiled"
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "compiled")
+)
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
@@ -64,3 +66,23 @@ def chromium() -> str:
         absent = pytest.fail if os.environ.get("CI") else pytest.skip
         absent(NO_BROWSER)
     return found
+
+
+@pytest.fixture
+def workbench_command(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
+    """Runs a command in this process: (exit code, stdout, stderr). A traceback fails the test."""
+
+    from workbench import cli
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as leaving:
+            code = leaving.code
+        written = capsys.readouterr()
+        assert "Traceback" not in written.err
+        return code, written.out, written.err
+
+    return call

@@ -26,18 +26,28 @@ def _regression(data, outcome):
     return model
 
 
-def linear(data):
-    """Normal regression."""
+def several_normals(data):
+    """Normal regressions side by side, each with coefficients and a spread of its own."""
+    coords = {"term": data["term"].values, "part": data["outcome"].values}
+    with pm.Model(coords=coords) as model:
+        X = pm.Data("X", data["X"], dims=("row", "term"))
+        y = pm.Data("y", data["y"], dims=("row", "part"))
+        beta = pm.Normal("beta", 0.0, 10.0, dims=("term", "part"))
+        sigma = pm.HalfNormal("sigma", 10.0, dims="part")
+        pm.Normal("outcome", X @ beta, sigma, observed=y, dims=("row", "part"))
+    return model
 
-    def outcome(mu, y):
-        pm.Normal("outcome", mu, pm.HalfNormal("sigma", 10.0), observed=y, dims="row")
 
-    return _regression(data, outcome)
-
-
-def logistic(data):
-    """Logistic regression."""
-    return _regression(data, lambda eta, y: pm.Bernoulli("outcome", logit_p=eta, observed=y))
+def softmax(data):
+    """Multinomial logit of categories, the first of which has all coefficients zero."""
+    coords = {"term": data["term"].values, "category": data["category"].values[1:]}
+    with pm.Model(coords=coords) as model:
+        X = pm.Data("X", data["X"], dims=("row", "term"))
+        y = pm.Data("y", data["y"].astype(int), dims="row")
+        beta = pm.Normal("beta", 0.0, 10.0, dims=("term", "category"))
+        eta = pm.math.concatenate([pm.math.zeros_like(X[:, :1]), X @ beta], axis=1)
+        pm.Categorical("outcome", logit_p=eta, observed=y, dims="row")
+    return model
 
 
 def probability_logistic(data):
@@ -45,16 +55,6 @@ def probability_logistic(data):
     return _regression(
         data, lambda eta, y: pm.Bernoulli("outcome", p=pm.math.sigmoid(eta), observed=y)
     )
-
-
-def student_t(data):
-    """Student-t regression with its degrees of freedom unknown."""
-
-    def outcome(mu, y):
-        nu = pm.Gamma("nu", 2.0, 0.1)
-        pm.StudentT("outcome", nu=nu, mu=mu, sigma=pm.HalfNormal("sigma", 10.0), observed=y)
-
-    return _regression(data, outcome)
 
 
 def gamma(data):
@@ -65,13 +65,6 @@ def gamma(data):
         pm.Gamma("outcome", alpha=shape, beta=shape / pm.math.exp(eta), observed=y)
 
     return _regression(data, outcome)
-
-
-def exponential(data):
-    """Exponential regression with a log link."""
-    return _regression(
-        data, lambda eta, y: pm.Exponential("outcome", scale=pm.math.exp(eta), observed=y)
-    )
 
 
 def tobit(data):

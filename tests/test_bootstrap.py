@@ -10,8 +10,7 @@ import xarray as xr
 from scipy import stats
 
 import workbench as wb
-from models import counts
-from tests import declarations
+from models import binary, continuous, counts
 from tests.declarations import dataset
 from workbench.resampling import drawn_rows
 
@@ -82,7 +81,7 @@ def test_held_parameters_stay_where_they_are_held(poisson):
 def test_failed_replicates_are_counted_or_refused():
     y = np.array([0] * 9 + [1] * 9 + [0.0])
     x = np.append(np.linspace(-2, 2, 18), 0.4)
-    fit = wb.maximum_likelihood(wb.bind(declarations.logistic, dataset(y, x[:, None])))
+    fit = wb.maximum_likelihood(wb.bind(binary.logit, dataset(y, x[:, None])))
     assert fit.status == "a minimum"
     # A draw without the row in the wrong place is separated: more than one in three.
     with pytest.raises(wb.ModelError, match=r"of 200 replicates found no optimum"):
@@ -108,7 +107,7 @@ def test_what_is_no_bootstrap_is_refused(poisson):
         poisson.bootstrap(10, way="wild")
     with pytest.raises(wb.ModelError, match="two replicates or more, not 1"):
         poisson.bootstrap(1)
-    failed = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(np.ones(10))))
+    failed = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(np.ones(10))))
     with pytest.raises(wb.ModelError, match="no bootstrap: running away"):
         failed.bootstrap(10)
 
@@ -124,7 +123,7 @@ def parametric(declared, data, replicates=1000):
 
 def test_simulated_outcomes_spread_least_squares_as_the_textbook_has_it():
     y = 0.5 + X @ [0.4, -0.3] + RNG.normal(size=N)
-    fit, found = parametric(declarations.linear, dataset(y, X))
+    fit, found = parametric(continuous.normal, dataset(y, X))
     assert found.failed == 0
     assert found.unit == "outcomes simulated from the fitted model"
     design, sigma = sm.add_constant(X), fit.params["sigma"]
@@ -190,7 +189,7 @@ def test_groups_have_no_parametric_bootstrap():
 
 def test_simulated_replicates_without_an_optimum_are_counted_or_refused():
     y, x = np.array([0.0, 0, 1, 0, 1, 0, 1, 1]), np.arange(8.0)
-    fit = wb.maximum_likelihood(wb.bind(declarations.logistic, dataset(y, x[:, None])))
+    fit = wb.maximum_likelihood(wb.bind(binary.logit, dataset(y, x[:, None])))
     # Eight rows are often separated.
     with pytest.raises(wb.ModelError, match=r"of 100 replicates found no optimum"):
         fit.bootstrap(100, way="parametric")

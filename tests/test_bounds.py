@@ -12,7 +12,7 @@ import statsmodels.api as sm
 from scipy import optimize, stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 from tests.test_optimum import Function, double_well
@@ -34,12 +34,12 @@ STOPPED = 2e-6
 @pytest.fixture(scope="module")
 def normal():
     """One normal sample."""
-    return wb.bind(declarations.linear, dataset(Y))
+    return wb.bind(continuous.normal, dataset(Y))
 
 
 @pytest.fixture(scope="module")
 def regression():
-    return wb.bind(declarations.linear, dataset(Y, X))
+    return wb.bind(continuous.normal, dataset(Y, X))
 
 
 def bounded(problem, **bounds):
@@ -177,8 +177,9 @@ def test_a_transform_that_runs_downwards_has_its_bounds_the_right_way_round():
 
 
 def test_a_posterior_mode_is_clipped_where_its_prior_pulls_it_to():
-    problem = wb.bind(declarations.linear, dataset(Y))
-    mode = (Y.sum() / 4) / (N / 4 + 1 / 100)  # known scale 2, prior scale 10
+    problem = wb.bind(continuous.normal, dataset(Y))
+    # Known scale 2; the prior's is ten standard deviations of the outcome.
+    mode = (Y.sum() / 4) / (N / 4 + 1 / (100 * Y.var()))
     for bounds, expected in [((1.0, 9.0), mode), ((3.0, None), 3.0), ((None, 1.0), 1.0)]:
         fit = wb.maximum_a_posteriori(
             problem, bounds={"beta[Intercept]": bounds}, fixed={"sigma": 2.0}
@@ -195,7 +196,7 @@ def nonnegative(design, y):
     """The fit with all coefficients above zero, and SciPy's."""
     names = [f"c{j}" for j in range(design.shape[1])]
     data = dataset(y).drop_vars(["X", "term"]).assign(X=(("row", "term"), design))
-    problem = wb.bind(declarations.linear, data.assign_coords(term=names))
+    problem = wb.bind(continuous.normal, data.assign_coords(term=names))
     fit = bounded(problem, beta=(0.0, None))
     return fit, optimize.nnls(design, y)[0]
 
@@ -313,7 +314,7 @@ def test_statas_constrained_logit_is_the_one_whose_bound_holds():
     # Free, the coefficient is 2.826; Stata's constraint puts it at 2.8.
     case = json.loads((CASES / "published.json").read_text())["disc.spector_logit_constraint1"]
     table = wb.read(CASES / "spector.csv")
-    problem = wb.bind(declarations.logistic, wb.design("grade ~ gpa + tuce + psi", table)(table))
+    problem = wb.bind(binary.logit, wb.design("grade ~ gpa + tuce + psi", table)(table))
     fit = bounded(problem, **{"beta[gpa]": (None, 2.8), "beta[tuce]": (0.0, 1.0)})
     labels = ["beta[gpa]", "beta[tuce]", "beta[psi]", "beta[Intercept]"]
     # The record's tolerances: a hundred-thousandth, 1e-4 of the errors, 1e-6 nats.
@@ -450,7 +451,7 @@ def test_what_is_worse_of_the_others_outweighs_a_bound():
 @pytest.mark.parametrize("bounds", [{"beta": (0.0, None)}, {"beta[x1]": (0.0, None)}])
 def test_columns_that_repeat_each_other_are_not_identified_within_bounds_either(bounds):
     # Wherever rounding of the slopes leaves the first: on its bound, off it, or pressed against it.
-    problem = wb.bind(declarations.linear, dataset(Y, np.column_stack([X[:, 0], X[:, 0]])))
+    problem = wb.bind(continuous.normal, dataset(Y, np.column_stack([X[:, 0], X[:, 0]])))
     for seed in range(20):
         y = X[:, 0] + np.random.default_rng(seed).normal(size=N)
         other = problem.on(dataset(y, np.column_stack([X[:, 0], X[:, 0]])))
@@ -468,7 +469,7 @@ def test_an_unused_parameter_on_its_bound_is_not_identified():
 
 def test_two_columns_that_bounds_alone_determine_stand_on_them():
     y = X[:, 0] + NOISE
-    problem = wb.bind(declarations.linear, dataset(y, np.column_stack([X[:, 0], X[:, 0]])))
+    problem = wb.bind(continuous.normal, dataset(y, np.column_stack([X[:, 0], X[:, 0]])))
     fit = bounded(problem, **{"beta[x1]": (0.0, 0.1), "beta[x2]": (0.0, 0.2)})
     assert fit.status == Status.IRREGULAR
     assert fit.at_bounds == {"beta[x1]": 0.1, "beta[x2]": 0.2}
@@ -529,7 +530,7 @@ def test_rosenbrocks_valley_is_followed_along_a_bound_without_creeping():
 
 
 def test_a_profile_that_reaches_a_bound_is_open_there():
-    problem = wb.bind(declarations.linear, dataset(Y - Y.mean() + 0.1))
+    problem = wb.bind(continuous.normal, dataset(Y - Y.mean() + 0.1))
     free = wb.maximum_likelihood(problem).profile()
     highest = 1.1 * Y.std()
     bounds = {"sigma": (None, highest), "beta[Intercept]": (0.0, None)}
@@ -558,7 +559,7 @@ def test_a_profile_keeps_the_others_within_their_bounds():
     # With the slope held at its bound from some point on, the residual sum has a closed form.
     y = 1.0 + 0.5 * X[:, 0] + 0.2 * NOISE
     x = X[:, 0] + 1.0
-    problem = wb.bind(declarations.linear, dataset(y, x[:, None]))
+    problem = wb.bind(continuous.normal, dataset(y, x[:, None]))
     slope, intercept = np.polyfit(x, y, 1)
     lower, upper = slope - 0.03, slope + 0.02
     fit = bounded(problem, **{"beta[x1]": (lower, upper)})

@@ -23,24 +23,6 @@ DONE, CHECK_FAILED, MISUSE, ENVIRONMENT, NOT_FITTED, INTERRUPTED = 0, 1, 2, 3, 4
 QUICK = STUDY + "[checks]\nbudget = 20\n"
 
 
-@pytest.fixture
-def workbench_command(monkeypatch, capsys):
-    """Runs a command in this process: (exit code, stdout, stderr). A traceback fails the test."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["workbench", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as leaving:
-            code = leaving.code
-        written = capsys.readouterr()
-        assert "Traceback" not in written.err
-        return code, written.out, written.err
-
-    return call
-
-
 def alone(*arguments, cwd, **environment):
     """The command in a process of its own, as `./wb` starts it."""
     command = [sys.executable, "-P", "-m", "workbench", *map(str, arguments)]

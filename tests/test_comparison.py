@@ -7,8 +7,7 @@ import pytest
 from scipy import stats
 
 import workbench as wb
-from models import counts
-from tests import declarations
+from models import continuous, counts
 from tests.declarations import dataset
 
 RNG = np.random.default_rng(23)
@@ -97,7 +96,7 @@ def test_fits_without_a_maximum_are_not_compared(evaluations):
 
 
 def test_densities_are_not_compared_with_probabilities(evaluations):
-    normal = wb.maximum_likelihood(wb.bind(declarations.linear, TRAIN))
+    normal = wb.maximum_likelihood(wb.bind(continuous.normal, TRAIN))
     with pytest.raises(wb.DataError, match="the other densities"):
         wb.compare(evaluations | {"normal": wb.evaluate(normal, TEST)})
 

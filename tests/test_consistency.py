@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multivariate import test_mvmean as hotelling
 
 import workbench as wb
-from models import counts
+from models import continuous, counts
 from models.definition import definition
 from tests import declarations
 from tests.declarations import dataset
@@ -26,7 +26,7 @@ HEALTHY = [
     (counts.negative_binomial, NB2),
     (counts.zero_inflated_poisson, RNG.poisson(MEAN) * (RNG.random(N) < 0.7)),
     (counts.hurdle_negative_binomial, NB2 * (RNG.random(N) < 0.8)),
-    (declarations.student_t, 0.8 + RNG.standard_t(4, N)),
+    (continuous.student_t, 0.8 + RNG.standard_t(4, N)),
     (declarations.tobit, np.maximum(NORMAL, 0.0)),
     (declarations.gamma, RNG.gamma(2.0, MEAN / 2)),
     (declarations.beta_binomial, RNG.binomial(10, RNG.beta(2, 2, N))),
@@ -60,7 +60,7 @@ def fitted(declared, data):
 
 @pytest.fixture(scope="module")
 def normal():
-    return fitted(declarations.linear, dataset(NORMAL, X))
+    return fitted(continuous.normal, dataset(NORMAL, X))
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_irregular_models_are_refused():
     fit = fitted(declarations.uniform, bare(RNG.uniform(0, 3, 50)))
     with pytest.raises(wb.ModelError, match="no consistency test: irregular"):
         fit.consistency_test()
-    away = fitted(declarations.linear, dataset(np.ones(10)))
+    away = fitted(continuous.normal, dataset(np.ones(10)))
     with pytest.raises(wb.ModelError, match="no consistency test: running away"):
         away.consistency_test()
 

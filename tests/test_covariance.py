@@ -10,8 +10,7 @@ from statsmodels.base.model import GenericLikelihoodModel
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, HessianInversionWarning
 
 import workbench as wb
-from models import counts
-from tests import declarations
+from models import binary, continuous, counts
 from tests.declarations import dataset
 from tests.test_estimate import polished
 
@@ -25,7 +24,7 @@ SIX_DIGITS = 1e-6  # relative
 
 # Ours, statsmodels' class, and the outcome.
 CLASSES = {
-    "logit": (declarations.logistic, sm.Logit, RNG.binomial(1, MU / (1 + MU))),
+    "logit": (binary.logit, sm.Logit, RNG.binomial(1, MU / (1 + MU))),
     "poisson": (counts.poisson, sm.Poisson, RNG.poisson(MU)),
     "nb2": (counts.negative_binomial, sm.NegativeBinomial, RNG.poisson(MU * RNG.gamma(2, 0.5, N))),
 }
@@ -81,7 +80,7 @@ def test_cluster_factors_are_written_out(pair):
 
 def test_least_squares_divide_by_what_is_left_of_the_rows():
     y = EXOG @ [1.0, 2.0, -0.5] + RNG.normal(size=N)
-    ours = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(y, X, group=GROUPS)))
+    ours = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(y, X, group=GROUPS)))
     ols = sm.OLS(y, EXOG)
     beta, counted = list(ours.params.index[:3]), (N - 4) / (N - 3)  # OLS does not count sigma
     np.testing.assert_allclose(

@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench.problem.deterministics import Deterministics
@@ -179,7 +179,7 @@ def test_without_a_regular_optimum_there_are_values_alone():
     apart = dataset([0, 0, 1, 1], [-2.0, -1.0, 1.0, 2.0])
 
     def told(data):
-        model = declarations.logistic(data)
+        model = binary.logit(data)
         with model:
             pm.Deterministic("double", 2 * model["beta"])
         return model
@@ -244,7 +244,7 @@ def test_a_model_without_deterministics_says_so():
 
 def test_rows_written_into_a_deterministic_are_refused():
     def fixed(data):
-        model = declarations.linear(data)
+        model = continuous.normal(data)
         with model:
             pm.Deterministic("scaled", data["dose"].values * model["sigma"])
         return model

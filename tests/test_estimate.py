@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench import uncertainty
@@ -44,7 +44,7 @@ def negative_binomial():
 
 def test_mle_is_least_squares():
     y = EXOG @ [1.0, 2.0, -0.5] + RNG.normal(size=N)
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(y, X)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(y, X)))
     beta, residual, *_ = np.linalg.lstsq(EXOG, y, rcond=None)
     sigma = np.sqrt(residual[0] / N)
     np.testing.assert_allclose(fit.params, [*beta, sigma], rtol=1e-9)
@@ -69,7 +69,7 @@ def test_negative_binomial_is_statsmodels_once_polished(negative_binomial):
     model = sm.NegativeBinomial(Y, EXOG)
     params = polished(model, model.fit(disp=0, maxiter=500))
     ours = negative_binomial.params.to_numpy()
-    theirs = counts.negative_binomial.statsmodels[1](params, None)
+    theirs = counts.negative_binomial.statsmodels.parameters(params, None)
     np.testing.assert_allclose(ours[:-1], theirs["beta"], rtol=SIX_DIGITS)
     assert ours[-1] == pytest.approx(theirs["alpha"], rel=SIX_DIGITS)
     covariance = np.linalg.inv(-model.hessian(params))
@@ -235,7 +235,7 @@ def test_the_summary_tells_estimate_error_and_verdict(poisson):
 
 def test_a_failed_fit_says_why_in_its_summary():
     x = np.linspace(-1, 1, 20)
-    fit = wb.maximum_likelihood(wb.bind(declarations.logistic, dataset(x > 0, x[:, None])))
+    fit = wb.maximum_likelihood(wb.bind(binary.logit, dataset(x > 0, x[:, None])))
     assert "running away" in fit.summary()
     assert fit.bse.isna().all()
 

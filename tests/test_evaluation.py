@@ -1,11 +1,12 @@
 """Held-out numbers against by-hand sums, and what may be called KL."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 import workbench as wb
-from models import counts
+from models import continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 
@@ -114,6 +115,36 @@ def test_a_fit_without_a_finite_optimum_cannot_be_evaluated():
         wb.evaluate(fit, dataset([2.0, 3.0]))
 
 
+@pytest.fixture(scope="module")
+def pairs():
+    """Two outcomes a row, fitted on half of the rows; and the other half."""
+    table = wb.read(pd.DataFrame({"a": RNG.normal(size=200), "b": RNG.normal(2.0, 3.0, 200)}))
+    train, test = wb.split(table, heldout=0.5)
+    design = wb.design("a + b ~ 1", train)
+    return wb.maximum_likelihood(wb.bind(declarations.several_normals, design(train))), design(test)
+
+
+def test_several_outcomes_have_a_cross_entropy(pairs):
+    fit, rows = pairs
+    found = wb.evaluate(fit, rows)
+    mu, sigma = fit.params.to_numpy().reshape(2, 2)
+    nll = -stats.norm.logpdf(rows["y"].values, mu, sigma).sum(axis=1)
+    assert found.cross_entropy.value == pytest.approx(nll.mean(), rel=1e-12)
+    assert not found.discrete
+    assert found.observed.shape == (100, 2)
+    again = wb.evaluate(fit, rows.assign(y=rows["y"] + [0.0, 1.0]))
+    assert again.rows_hash != found.rows_hash  # by the second outcome alone
+
+
+def test_what_needs_a_single_outcome_says_so(pairs):
+    found = wb.evaluate(*pairs)
+    assert np.isnan(found.kl.mean.value)
+    assert "rows with several outcomes have no single distribution" in found.kl.reason
+    for ask in (lambda: found.pit, lambda: found.expected, lambda: found.frequencies(np.arange(2))):
+        with pytest.raises(wb.ModelError, match="rows with several outcomes have no single"):
+            ask()
+
+
 def test_training_rows_are_not_held_out_by_another_name(fits):
     again = wb.evaluate(fits["poisson"], TRAIN.isel(row=slice(0, 100)))
     assert not again.heldout
@@ -122,7 +153,7 @@ def test_training_rows_are_not_held_out_by_another_name(fits):
 
 def test_repeated_outcomes_under_a_continuous_model_have_no_kl():
     rows = dataset(RNG.poisson(3.0, 400))
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, rows.isel(row=slice(0, 200))))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, rows.isel(row=slice(0, 200))))
     kl = wb.evaluate(fit, rows.isel(row=slice(200, 400))).kl
     assert np.isnan(kl.mean.value)
     assert "repeat under a continuous model" in kl.reason

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench import fisher
@@ -269,10 +269,10 @@ DEFINITIONS = [
     (counts.negative_binomial, COUNTS),
     (counts.zero_inflated_poisson, COUNTS),
     (counts.hurdle_negative_binomial, COUNTS),
-    (declarations.logistic, COUNTS > 1),
+    (binary.logit, COUNTS > 1),
     (declarations.gamma, COUNTS + 0.5),
     (declarations.beta_binomial, np.minimum(COUNTS, 10)),
-    (declarations.student_t, X[:, 0]),
+    (continuous.student_t, X[:, 0]),
     (declarations.tobit, np.maximum(X[:, 0], 0)),
     (declarations.simplex, COUNTS % 3),
 ]
@@ -301,7 +301,7 @@ def test_the_jacobian_is_the_slope_of_the_parameters_by_row(definition, y, engin
 
 
 @pytest.mark.parametrize(
-    ("definition", "y"), [(counts.poisson, COUNTS), (declarations.logistic, COUNTS > 1)]
+    ("definition", "y"), [(counts.poisson, COUNTS), (binary.logit, COUNTS > 1)]
 )
 def test_under_a_canonical_link_expected_is_observed(definition, y):
     weights = RNG.integers(0, 3, 60).astype(float)
@@ -321,7 +321,7 @@ def test_a_gamma_with_a_log_link_hears_every_row_alike():
 
 DISCRETE_MODELS = [(definition, y) for definition, y in DEFINITIONS
                    if definition.__module__ == "models.counts"] + [
-    (declarations.logistic, COUNTS > 1),
+    (binary.logit, COUNTS > 1),
     (declarations.beta_binomial, np.minimum(COUNTS, 10)),
     (declarations.simplex, COUNTS % 3),
 ]  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 import statsmodels.api as sm
 
 import workbench as wb
-from models import counts
+from models import binary, counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench.errors import ModelError
@@ -28,7 +28,7 @@ def test_a_constrained_logit_is_statas():
     case = json.loads((CASES / "published.json").read_text())["disc.spector_logit_constraint1"]
     table = wb.read(CASES / "spector.csv")
     data = wb.design("grade ~ gpa + tuce + psi", table)(table)
-    problem = wb.bind(declarations.logistic, data)
+    problem = wb.bind(binary.logit, data)
     fit = wb.maximum_likelihood(problem, fixed={"beta[gpa]": 2.8})
     labels = ["beta[gpa]", "beta[tuce]", "beta[psi]", "beta[Intercept]"]
     refined = case["refined"]

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.interpolate import BSpline
+from scipy.interpolate import BSpline, CubicSpline
 
 from workbench.errors import DataError
-from workbench.formula import design, intercept_only
+from workbench.formula import columns_used, design, intercept_only
+from workbench.formula.collinearity import dependences
 from workbench.table import read, split
 
 
@@ -60,6 +61,45 @@ def test_the_dataset_has_the_names_dims_and_types_of_the_design():
     assert list(dataset["term"].values) == ["Intercept", "x"]
     assert list(dataset["term_zero"].values) == ["Intercept", "region[T.south]", "region[T.west]"]
     np.testing.assert_array_equal(dataset["y"], frame()["y"])
+
+
+def test_unit_and_width_of_the_outcome_go_with_the_data():
+    data = read(frame().assign(y=0.5), trials="x", unit="kg", width=0.5)
+    dataset = design("y ~ 1", data)(data)
+    assert dataset.attrs == {"outcome": "y", "unit": "kg", "width": 0.5}
+    assert str(dataset["trials"].dtype) == "float64"
+    np.testing.assert_array_equal(dataset["trials"], frame()["x"])
+
+
+@pytest.mark.parametrize(
+    ("y", "roles", "message"),
+    [
+        (
+            [0, 1, 4, 3, 7, 5],
+            {"trials": "x"},
+            "the outcome 'y' is 7 in row 14, which is not between 0 and the 6 of trials 'x'",
+        ),
+        ([0, 1, 4, -1, 6, 5], {"trials": "x"}, "the outcome 'y' is -1 in row 13, which is not"),
+        (
+            [0.1, 0.2, 0.35, 1.1, -0.1, 0.3],
+            {"width": 0.1},
+            "the outcome 'y' is 0.35 in row 12, which is no multiple of the declared width 0.1",
+        ),
+        ([2, 4, 6, 8, 10, 11], {"width": 2}, "the outcome 'y' is 11 in row 15, which is no"),
+    ],
+)
+def test_an_outcome_against_what_is_declared_of_it_is_refused(y, roles, message):
+    data = read(frame().assign(y=y), **roles)
+    with pytest.raises(DataError, match=message):
+        design("y ~ 1", data)(data)
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+def test_decimals_that_binary_numbers_miss_are_multiples(kind):
+    # 0.1 is no binary number, and 0.1 * 3 is not 0.3: rounding is no reason to refuse
+    y = np.array([0.1 * 3, 0.7, -1.1, 123.4, 0.0, 2.3], kind)
+    data = read(frame().assign(y=y), width=0.1)
+    assert design("y ~ 1", data)(data)["y"].size == 6
 
 
 def test_groups_are_codes_in_order_of_first_appearance():
@@ -142,7 +182,7 @@ def test_unused_levels_of_a_categorical_column_are_not_learned():
 
 def test_centring_and_scaling_use_the_training_rows_alone():
     train, test = (read(frame().iloc[rows]) for rows in ([0, 1, 2], [3, 4, 5]))
-    dataset = design("y ~ center(x) + scale(x)", train)(test)
+    dataset = design("y ~ center(x) + scale(x)", train, collinear="keep")(test)
     x, learned = test.frame["x"].to_numpy(), train.frame["x"].to_numpy()
     centred = x - learned.mean()
     np.testing.assert_allclose(dataset["X"][:, 1], centred, rtol=1e-15)
@@ -182,13 +222,14 @@ def test_a_spline_refuses_to_extrapolate_unless_told():
 
 def test_natural_splines_replay():
     whole = read(frame())
-    made = design("y ~ cr(x, df=3)", whole)
+    made = design("y ~ cr(x, df=3, constraints='center')", whole)
     np.testing.assert_allclose(made(read(frame().iloc[2:4]))["X"], made(whole)["X"][2:4])
 
 
 def test_a_replay_is_the_training_matrix_row_by_row():
     whole = table()
-    made = design("y ~ C(code) * center(x) + region:flag + poly(x, 2)", whole)
+    formula = "y ~ C(code) * center(x) + region:flag + poly(x, 2)"
+    made = design(formula, whole, collinear="keep")
     pieces = [made(read(frame().iloc[[i]])) for i in range(6)]
     joined = xr.concat(pieces, "row", data_vars="minimal", coords="minimal", compat="override")
     np.testing.assert_allclose(joined["X"], made(whole)["X"], rtol=1e-12, atol=1e-14)
@@ -196,7 +237,7 @@ def test_a_replay_is_the_training_matrix_row_by_row():
 
 def test_a_design_survives_pickling():
     whole = table()
-    made = design("y ~ C(code, Treatment(2)) + bs(x, df=4)", whole, zero="~ scale(x)")
+    made = design("y ~ C(code, Treatment(2)) + bs(x, df=3)", whole, zero="~ scale(x)")
     xr.testing.assert_identical(pickle.loads(pickle.dumps(made))(whole), made(whole))
 
 
@@ -208,6 +249,218 @@ def test_intercepts_alone_keep_outcome_and_roles():
     assert list(dataset["term"].values) == list(dataset["term_zero"].values) == ["Intercept"]
     np.testing.assert_array_equal(dataset["X"], np.ones((6, 1)))
     assert {"weight", "y"} <= set(dataset)
+
+
+# Offsets
+
+
+def test_offsets_add_up_and_join_the_declared_one():
+    data = table(offset="w")
+    dataset = design("y ~ code + offset(log(x)) + offset(2 * t - 1)", data)(data)
+    assert list(dataset["term"].values) == ["Intercept", "code"]
+    f = frame()
+    expected = f["w"] + np.log(f["x"]) + 2 * f["t"] - 1
+    # a few roundings of numbers near ten
+    np.testing.assert_allclose(dataset["offset"], expected, rtol=1e-15)
+    assert dataset["offset"].dims == ("row",)
+    alone = design("y ~ 1 + offset(3)", table())(table())
+    np.testing.assert_array_equal(alone["offset"], np.full(6, 3.0))
+
+
+def test_an_offset_keeps_what_it_learned_on_the_training_rows():
+    train, test = (read(frame().iloc[rows]) for rows in ([0, 1, 2], [3, 4, 5]))
+    dataset = design("y ~ 1 + offset(center(x))", train)(test)
+    centred = test.frame["x"].to_numpy() - train.frame["x"].mean()
+    np.testing.assert_allclose(dataset["offset"], centred, rtol=1e-15)  # one rounding
+
+
+def test_a_missing_value_in_an_offset_is_counted():
+    with pytest.raises(DataError, match=r"missing values in x \(1, the first in row 10\)"):
+        design("y ~ 1 + offset(x)", read(frame().replace({"x": {1.0: np.nan}})))
+
+
+def test_the_baseline_keeps_the_offsets():
+    data = table()
+    made = design("y ~ code + offset(center(x)) + offset(log(t))", data, zero="~ flag")
+    base = intercept_only(made)
+    assert base.formula == "y ~ 1 + offset(center(x)) + offset(log(t))"
+    assert base.offsets == made.offsets == ("offset(center(x))", "offset(log(t))")
+    few = data.take(np.arange(2))
+    np.testing.assert_array_equal(base(few)["offset"], made(data)["offset"][:2])
+    assert list(base(few)["term"].values) == list(base(few)["term_zero"].values) == ["Intercept"]
+
+
+# Outcomes
+
+
+def test_several_outcomes_stand_side_by_side():
+    data = table()
+    dataset = design("t + `y` + x ~ code", data)(data)
+    assert dataset["y"].dims == ("row", "outcome")
+    assert list(dataset["outcome"].values) == ["t", "y", "x"]
+    np.testing.assert_array_equal(dataset["y"], frame()[["t", "y", "x"]])
+    assert dataset.attrs["outcome"] == "t, y, x"
+    made = design("t + y ~ code", data)
+    assert (made.outcome, made.categories) == ("t, y", ())
+    assert intercept_only(made).formula == "t + y ~ 1"
+    xr.testing.assert_identical(intercept_only(made)(data)["y"], made(data)["y"])
+
+
+def test_each_of_several_outcomes_is_held_to_the_declared_width():
+    data = read(frame().assign(z=[0, 1, 2, 3, 4, 5.5]), width=1)
+    with pytest.raises(DataError, match=r"the outcome 'z' is 5\.5 in row 15"):
+        design("y + z ~ x", data)(data)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "column", "labels", "codes"),
+    [
+        ("rating", ["mid", "low", "mid", "high", "low", "low"], ["mid", "low", "high"],
+         [0, 1, 0, 2, 1, 1]),
+        ("rating", ["yes", "no", "no", "yes", "no", "yes"], ["yes", "no"], [0, 1, 1, 0, 1, 0]),
+        ("C(rating, levels=['low', 'mid', 'high', 'top'])",
+         ["mid", "low", "mid", "high", "low", "low"], ["low", "mid", "high", "top"],
+         [1, 0, 1, 2, 0, 0]),
+        ("C(rating)", [3, 1, 3, 2, 1, 1], ["3", "1", "2"], [0, 1, 0, 2, 1, 1]),
+        ("C(rating, levels=[1, 2, 3])", [3.0, 1.0, 3.0, 2.0, 1.0, 1.0], ["1", "2", "3"],
+         [2, 0, 2, 1, 0, 0]),
+        ("rating", [True, False, True, True, True, False], ["False", "True"], [1, 0, 1, 1, 1, 0]),
+        ("rating", [True] * 6, ["False", "True"], [1] * 6),
+        ("rating", pd.Categorical(["b", "c", "b", "a", "c", "b"], ["a", "b", "c", "d"]),
+         ["b", "c", "a"], [0, 1, 0, 2, 1, 0]),
+        ("rating", pd.Categorical(["b", "c", "b", "a", "c", "b"], ["c", "d", "b", "a"],
+                                  ordered=True), ["c", "b", "a"], [1, 0, 1, 2, 0, 1]),
+        ("`a rating`", ["x", "y", "x", "x", "x", "y"], ["x", "y"], [0, 1, 0, 0, 0, 1]),
+    ],
+)  # fmt: skip
+def test_categories_are_codes_with_their_labels(outcome, column, labels, codes):
+    data = read(frame().assign(**{"rating": column, "a rating": column}))
+    made = design(f"{outcome} ~ x", data)
+    dataset = made(data)
+    assert dataset["y"].dims == ("row",)
+    assert str(dataset["y"].dtype) == "float64"
+    np.testing.assert_array_equal(dataset["y"], codes)
+    assert list(dataset["category"].values) == list(made.categories) == labels
+    assert dataset.attrs["outcome"] == made.outcome
+    assert made.outcome == ("a rating" if outcome == "`a rating`" else "rating")
+    # replayed: one row keeps its code among the levels of the training rows
+    last = made(data.take(np.array([5])))
+    np.testing.assert_array_equal(last["y"], codes[5:])
+    assert list(last["category"].values) == labels
+    assert intercept_only(made).formula == f"{outcome} ~ 1"
+    assert pickle.loads(pickle.dumps(made)).outcome == made.outcome
+
+
+@pytest.mark.parametrize("outcome", ["region", "C(region)"])
+def test_an_outcome_never_seen_in_training_is_refused(outcome):
+    data = table()
+    train, test = data.take(np.array([0, 1, 2])), data.take(np.array([4, 3]))
+    with pytest.raises(DataError, match="column 'region' holds 'west' in row 13, a level never"):
+        design(f"{outcome} ~ x", train)(test)
+
+
+def test_a_declared_level_need_not_be_seen_in_training():
+    data = table()
+    made = design("C(region, levels=['west', 'south', 'north']) ~ x", data.take(np.array([0, 1])))
+    np.testing.assert_array_equal(made(data)["y"], [2, 1, 2, 0, 1, 0])
+
+
+def test_a_word_among_numbers_is_no_category_of_the_outcome():
+    data = read(frame().assign(y=["0", "3", "1", "two", "5", "4"]))
+    with pytest.raises(DataError, match=r"column 'y' is not a number in row 13, .* 'two'"):
+        design("y ~ x", data)(data)
+    numbers = read(frame().assign(y=["0", "3", "1", "2", "5", "4"]))
+    np.testing.assert_array_equal(design("y ~ x", numbers)(numbers)["y"], [0, 3, 1, 2, 5, 4])
+
+
+@pytest.mark.parametrize(("fact", "value"), [("width", 1), ("trials", "w")])
+def test_categories_have_neither_width_nor_trials(fact, value):
+    data = table(**{fact: value})
+    with pytest.raises(DataError, match=f"outcome 'region' has categories, and so no {fact}: leav"):
+        design("region ~ x", data)(data)
+
+
+@pytest.mark.parametrize(
+    ("formula", "columns"),
+    [
+        ("y ~ x", ["y", "x"]),
+        ("~ log(x) * C(region, levels=['x'])", ["x", "region"]),
+        ("a + `b c` ~ offset(log(t)) + bs(z, df=4) + 1", ["a", "b c", "t", "z"]),
+        ("C(r, levels=['lo', 'hi']) ~ 1", ["r"]),
+    ],
+)
+def test_the_columns_of_a_formula_are_all_that_it_names(formula, columns):
+    assert columns_used(formula) == columns
+
+
+# Learned on training rows, replayed on others
+
+
+SEEN, HELD = np.arange(0, 40), np.arange(40, 60)
+
+
+def split_frame():
+    """Forty training rows and twenty others, whose numbers lie within those of the first."""
+    rng = np.random.default_rng(8)
+    x = np.concatenate([[0.0, 10.0], rng.uniform(0, 10, 38), rng.uniform(1, 9, 20)])
+    town = np.concatenate([np.resize(["north", "south", "west"], 40), np.resize(["west"], 20)])
+    return pd.DataFrame({"y": rng.poisson(3.0, 60), "x": x, "z": x[::-1], "town": town})
+
+
+def replayed(formula):
+    """The design of the other rows, as learned on the training rows."""
+    whole = read(split_frame())
+    return design(formula, whole.take(SEEN))(whole.take(HELD))["X"].to_pandas()
+
+
+def test_polynomials_are_those_orthonormal_on_the_training_rows():
+    # V R^-1, of the powers V and the triangle R that makes the training rows' V orthonormal
+    powers = np.vander(split_frame()["x"], 3, increasing=True)
+    triangle = np.linalg.qr(powers[SEEN], mode="r")
+    triangle *= np.sign(np.diag(triangle))[:, None]
+    expected = np.linalg.solve(triangle.T, powers[HELD].T).T[:, 1:]
+    # the condition number of the powers, 1e4, times rounding
+    np.testing.assert_allclose(replayed("y ~ 0 + poly(x, 2)"), expected, atol=1e-11)
+
+
+def test_a_spline_keeps_the_training_quantiles_as_knots():
+    x = split_frame()["x"].to_numpy()
+    inner = np.quantile(x[SEEN], [1 / 3, 2 / 3])
+    knots = np.concatenate([[0.0] * 4, inner, [10.0] * 4])
+    expected = BSpline.design_matrix(x[HELD], knots, 3).toarray()
+    found = replayed("y ~ 0 + bs(x, df=6, include_intercept=True)")
+    np.testing.assert_allclose(found, expected, atol=1e-12)  # values of one, a few roundings
+
+
+def test_a_natural_spline_keeps_the_training_quantiles_as_knots():
+    x = split_frame()["x"].to_numpy()
+    knots = np.quantile(x[SEEN], np.linspace(0, 1, 4))
+    expected = CubicSpline(knots, np.eye(4), bc_type="natural")(x[HELD])
+    np.testing.assert_allclose(replayed("y ~ 0 + cr(x, df=4)"), expected, atol=1e-12)
+
+
+def test_interactions_of_categories_keep_the_training_levels():
+    # all held-out rows are of one town, which alone would be no category at all
+    found = replayed("y ~ town * center(x) + town:z")
+    f = split_frame()
+    centred = f["x"][HELD] - f["x"][SEEN].mean()
+    expected = {
+        "Intercept": 1.0,
+        "town[T.south]": 0.0,
+        "town[T.west]": 1.0,
+        "center(x)": centred,
+        "town[T.south]:center(x)": 0.0,
+        "town[T.west]:center(x)": centred,
+        "town[north]:z": 0.0,
+        "town[south]:z": 0.0,
+        "town[west]:z": f["z"][HELD],
+    }
+    assert set(found.columns) == set(expected)
+    for term, column in expected.items():
+        np.testing.assert_allclose(found[term], column, rtol=1e-15, err_msg=term)  # one rounding
+
+
+# Names
 
 
 @pytest.mark.parametrize(
@@ -315,12 +568,37 @@ def test_a_name_that_is_no_column_never_reaches_python():
         ("", "has no outcome"),
         ("0 ~ x", "has no outcome"),
         ("1 ~ x", "has no outcome"),
-        ("y + t ~ x", "more than one outcome"),
+        ("y + 1 ~ x", "has a number left of the ~: name columns alone"),
+        ("y:t ~ x", r"has a product left of the ~: several outcomes are a \+ b \+ c"),
+        ("y * t ~ x", "has a product left of the ~"),
+        ("y + region ~ x", "column 'region' is not a number in row 10, where it holds 'north'"),
+        ("y + log(t) ~ x", "transforms the outcome"),
+        ("y + t ~ x + t", "has the outcome on its right-hand side"),
+        ("y + C(region) ~ x", "has categories among several outcomes, or with contrasts: write C"),
+        ("C(region, Treatment('north')) ~ x", "among several outcomes, or with contrasts"),
+        ("C(region, levels=['north']) ~ x", "'south' in row 11, a level not among its levels"),
+        ("C(region, levels=['a', 'a']) ~ x", "declares levels that repeat, or none"),
+        ("C(region, levels=[]) ~ x", "declares levels that repeat, or none"),
+        ("C(regoin) ~ x", "no column 'regoin', did you mean 'region'"),
+        ("C(log(region)) ~ x", "is not allowed in a formula"),
+        ("y ~ x + offset(y)", "has the outcome on its right-hand side"),
+        ("y ~ x + offset(wide)", "no column 'wide'"),
+        ("y ~ 0 + offset(x)", "has no terms: write ~ 1"),
+        ("y ~ x:offset(t)", r"'offset\(t\)' is not allowed .* offset\(...\) of arithmetic, as a"),
+        ("y ~ offset(x, t)", "is not allowed in a formula"),
+        ("y ~ offset(x=t)", "is not allowed in a formula"),
+        ("y ~ offset(C(region))", "is not allowed in a formula"),
+        ("y ~ offset(bs(x, df=3))", "is not allowed in a formula"),
+        ("y ~ offset(offset(x))", "is not allowed in a formula"),
+        ("y ~ log(offset(x))", "is not allowed in a formula"),
+        ("y ~ offset(__import__('os'))", "is not allowed in a formula"),
+        ("y ~ offset(region)", "column 'region' is not a number in row 10"),
+        ("y ~ offset(log(x - 1))", r"'offset\(log\(x - 1\)\)' is not finite in row 10: it is -inf"),
+        (f"y ~ offset(x * 1{'0' * 400})", "cannot be computed"),
         ("log(y) ~ x", "declared change of variables: store the transformed column instead"),
         ("y ~ x + y", "has the outcome on its right-hand side"),
         ("y ~ regoin", "no column 'regoin', did you mean 'region'"),
         ("Y ~ x", "no column 'Y', did you mean 'y'"),
-        ("region ~ x", "column 'region' is not a number in row 10, where it holds 'north'"),
         ("y ~ log(region)", "column 'region' is not a number in row 10"),
         ("y ~ log(x - 1)", r"the term 'log\(x - 1\)' is not finite in row 10: it is -inf"),
         ("y ~ I((x - 3) ** 0.5)", "is not finite in row 10: it is nan"),
@@ -342,6 +620,13 @@ def test_a_further_predictor_has_no_outcome():
         design("y ~ x", table(), zero="y ~ x")
 
 
+def test_a_further_predictor_has_no_offset():
+    with pytest.raises(
+        DataError, match=r"predictor 'zero' has an offset, 'offset\(x\)', but only the main formula"
+    ):
+        design("y ~ x", table(), zero="~ code + offset(x)")
+
+
 def test_missing_values_are_counted_by_column():
     data = frame().astype({"y": float})
     data.loc[[11, 13], "x"] = np.nan
@@ -349,7 +634,7 @@ def test_missing_values_are_counted_by_column():
     data.loc[10, "w"] = np.nan  # not used, so not refused
     message = (
         r"missing values in x \(2, the first in row 11\), region \(1, the first in row 12\): "
-        "drop or fill them"
+        r"fill them, or drop these rows by wb\.drop_missing\(table\), in a study by missing ="
     )
     with pytest.raises(DataError, match=message):
         design("y ~ log(x) + region", read(data))
@@ -389,9 +674,128 @@ def test_a_level_never_seen_in_training_is_refused(factor):
         design(f"y ~ {factor}", train)(test)
 
 
-def test_constant_and_collinear_columns_are_left_to_the_fit():
-    terms = encoded("y ~ one + x + twice", frame().assign(one=1, twice=2 * frame()["x"]))
-    assert list(terms) == ["Intercept", "one", "x", "twice"]
+def measured(count=200):
+    """Three independent columns, and what can be made of them; two towns in three lands."""
+    rng = np.random.default_rng(3)
+    x1, x2, x3 = rng.normal(size=(3, count)) * [[1.0], [10.0], [0.1]]
+    land = np.resize(["a", "b", "c"], count)
+    return pd.DataFrame(
+        {
+            "y": rng.poisson(3.0, count),
+            "x1": x1,
+            "x2": x2,
+            "x3": x3,
+            "one": 1.0,
+            "none": 0.0,
+            "mix": 2 * x1 - x2,
+            "shifted": x1 - 0.12345 * x2 + 5,
+            "off": -x2 - 5,
+            "nearly": x1 + 1e-9 * x3,
+            "stamp": 1.7e18 + 1e9 * x3,
+            "almost": x1 + 1e-5 * x3,
+            "year": 1990.0 + np.arange(count) % 20,
+            "land": land,
+            "coast": np.where(land == "a", "yes", "no"),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("formula", "told"),
+    [
+        ("y ~ x1 + one", "'one' is constant in the training rows; leave out"),
+        ("y ~ x1 + none", "'none' is 0 in the training rows"),
+        ("y ~ 0 + none", "'none' is 0 in the training rows"),
+        ("y ~ x1 + x2 + x3 + mix", "'mix' = 2 x1 - x2 in the training rows; leave out"),
+        ("y ~ mix + x1 + x2", "'x2' = -mix + 2 x1 in the training rows"),
+        ("y ~ 0 + x2 + x1 + I(x1 - x2)", "'I(x1 - x2)' = -x2 + x1 in the training rows"),
+        ("y ~ x1 + x2 + shifted", "'shifted' = x1 - 0.123 x2 + 5 in the training rows"),
+        ("y ~ x2 + off", "'off' = -x2 - 5 in the training rows"),
+        ("y ~ x1 + nearly", "'nearly' = x1 in the training rows to seven digits; leave"),
+        ("y ~ stamp", "'stamp' is constant in the training rows to seven digits; leave"),
+        ("y ~ x1 + I(1e200 * x1)", "'I(1e+200 * x1)' = 1e+200 x1 in the training rows"),
+        ("y ~ land + coast", "'coast[T.yes]' = -land[T.b] - land[T.c] + 1 in the training rows"),
+        (
+            "y ~ x1 + one + I(2 * x1)",
+            "'one' is constant in the training rows and 'I(2 * x1)' = 2 x1 in the training rows",
+        ),
+        ("y ~ cr(x1, df=3)", "'cr(x1, df=3)[3]' = -cr(x1, df=3)[1] - cr(x1, df=3)[2] + 1"),
+    ],
+)
+def test_terms_that_add_nothing_are_named_before_any_fit(formula, told):
+    with pytest.raises(DataError, match=re.escape(told)) as refused:
+        design(formula, read(measured()))
+    assert str(refused.value).startswith(f"formula '{formula}' has terms that add nothing")
+
+
+def test_long_sums_and_many_dependences_are_cut_short():
+    frame = measured()
+    columns = np.random.default_rng(4).normal(size=(len(frame), 9))
+    frame[[f"c{j}" for j in range(9)]] = columns
+    frame["sum"] = columns.sum(axis=1)
+    sums = " + ".join(f"c{j}" for j in range(9)) + " + sum"
+    with pytest.raises(DataError, match=r"'sum' = c0 \+ c1 .* \+ c5 and 3 terms more in the"):
+        design(f"y ~ {sums}", read(frame))
+    copies = " + ".join(f"I({j} * x1)" for j in range(2, 10))
+    with pytest.raises(DataError, match="7 x1 in the training rows and 2 more are such"):
+        design(f"y ~ x1 + {copies}", read(frame))
+
+
+def test_a_further_predictors_terms_are_held_to_the_same():
+    with pytest.raises(DataError, match=r"formula '~ one' has .*: 'one' is constant"):
+        design("y ~ x1", read(measured()), zero="~ one")
+
+
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ 1",
+        "y ~ 0 + x1",
+        "y ~ 0 + one",  # the only constant there is
+        "y ~ 0 + land",
+        "y ~ x1 + almost",  # a hundred thousandth apart is apart
+        "y ~ year + I(year ** 2)",
+        "y ~ x1 + I(1e-9 * x2) + I(1e9 * x3)",  # units are no matter
+        "y ~ bs(x1, df=6) + land * x2",
+        "y ~ 0 + bs(x1, df=6, include_intercept=True)",
+    ],
+)
+def test_whatever_the_rows_can_tell_apart_is_let_through(formula):
+    data = read(measured())
+    dataset = design(formula, data)(data)
+    scaled = dataset["X"].values / np.linalg.norm(dataset["X"], axis=0)
+    assert np.linalg.matrix_rank(scaled, tol=1e-8) == dataset.sizes["term"]
+
+
+def test_collinear_terms_stay_where_a_prior_is_to_decide():
+    data = read(measured())
+    made = design("y ~ one + x1 + mix + x2", data, collinear="keep", zero="~ one")
+    assert list(made(data)["term"].values) == ["Intercept", "one", "x1", "mix", "x2"]
+    few = read(measured(3))
+    with pytest.raises(DataError, match="has 4 terms, more than the 3 training rows can tell"):
+        design("y ~ x1 + x2 + x3", few)
+    assert design("y ~ x1 + x2 + x3", few, collinear="keep")(few).sizes["term"] == 4
+    with pytest.raises(DataError, match="collinear is 'refuse' or 'keep', but got True"):
+        design("y ~ x1", data, collinear=True)
+
+
+def test_the_training_rows_alone_are_looked_at():
+    data = read(measured())
+    flat = read(measured().assign(x1=1.0))
+    assert (design("y ~ x1", data)(flat)["X"].sel(term="x1") == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_dependences_are_those_of_a_random_null_space(seed):
+    # columns x B with a random B of rank 5: lstsq on the earlier independent ones is the truth
+    rng = np.random.default_rng(seed)
+    columns = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 9)) * 10.0 ** rng.integers(-3, 4, 9)
+    found = dependences(columns)
+    assert [one.column for one in found] == [5, 6, 7, 8]
+    for one in found:
+        expected = np.linalg.lstsq(columns[:, :5], columns[:, one.column])[0]
+        # seven digits are what a condition number below 1e6 leaves, with a few to spare
+        np.testing.assert_allclose(list(one.coefficients.values()), expected, rtol=1e-7)
 
 
 def test_a_design_made_in_training_meets_the_held_out_rows():

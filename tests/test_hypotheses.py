@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench.estimate import SimulatedTest
@@ -108,7 +108,7 @@ def test_a_likelihood_ratio_refuses_what_it_cannot_compare(poisson):
     pair = [wb.maximum_likelihood(grouped, fixed=held) for held in ({"beta[x3]": 0.0}, {})]
     with pytest.raises(wb.ModelError, match="belong to groups"):
         wb.likelihood_ratio_test(*pair)
-    linear = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(Y, X)))
+    linear = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(Y, X)))
     with pytest.raises(wb.ModelError, match="not nested"):
         wb.likelihood_ratio_test(poisson, linear)
 
@@ -223,7 +223,7 @@ def test_a_simulated_null_refuses_what_it_cannot_tell(poisson):
     with pytest.raises(wb.ModelError, match="pass the smaller model first"):
         wb.likelihood_ratio_test(poisson, null, replicates=10)
     y, x = np.array([0.0, 0, 0, 0, 1, 1, 1, 1]), np.column_stack([np.arange(8.0), X[:8, 0]])
-    separated = wb.bind(declarations.logistic, dataset(y, x))
+    separated = wb.bind(binary.logit, dataset(y, x))
     pair = [wb.maximum_likelihood(separated, fixed=held) for held in ({"beta[x2]": 0.0}, {})]
     with pytest.raises(wb.ModelError, match="no null can be simulated: the restricted fit is run"):
         wb.likelihood_ratio_test(*pair, replicates=10)

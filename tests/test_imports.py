@@ -14,7 +14,8 @@ ROOT = Path(__file__).parent.parent
 ARROW = [
     "errors", "information", "density", "functionals", "fisher", "table", "formula", "problem",
     "optimum", "uncertainty", "resampling", "estimate", "agreement", "evaluation", "comparison",
-    "findings", "plots", "report", "registry", "study_file", "recording", "study", "cli",
+    "findings", "plots", "report", "registry", "examples", "catalogue", "study_file", "recording",
+    "study", "proposal", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),
@@ -29,7 +30,8 @@ ONLY = {
     "uncertainty": {"optimum"},
     "resampling": {"optimum"},
     "registry": {"errors"},
-    "study_file": {"errors"},
+    "examples": set(),
+    "study_file": {"errors", "table", "formula"},
 }
 HOMES = {  # foreign packages and the only modules that may import them
     "pymc": {"problem"},

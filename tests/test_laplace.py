@@ -13,7 +13,7 @@ from pytensor.compile.mode import Mode
 from scipy import special, stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 
@@ -334,11 +334,12 @@ def test_likelihoods_and_few_draws_are_refused():
 
 def test_what_is_held_stays_and_the_others_are_conditional_on_it():
     x = RNG.normal(2.0, 1.0, len(NORMALS))  # off centre: slope and intercept are correlated
-    problem = wb.bind(declarations.linear, dataset(NORMALS, x))
+    problem = wb.bind(continuous.normal, dataset(NORMALS, x))
     laplace = wb.maximum_a_posteriori(problem, fixed={"sigma": 2.0}).laplace()
     np.testing.assert_allclose(laplace.draws["sigma"], 2.0, rtol=1e-12)
     design = np.column_stack([np.ones_like(x), x])
-    precision = design.T @ design / 4 + np.eye(2) / 100  # of the prior N(0, 10)
+    # Of the prior N(0, 10 standard deviations of the outcome).
+    precision = design.T @ design / 4 + np.eye(2) / (100 * np.var(NORMALS))
     covariance = laplace.theta_covariance
     np.testing.assert_allclose(covariance[:2, :2], np.linalg.inv(precision), rtol=1e-9)
     assert (covariance[2] == 0).all()
@@ -402,7 +403,7 @@ def test_the_pull_of_a_prior_is_the_shift_in_standard_errors():
 
 def test_no_shift_is_told_from_an_irregular_maximum():
     x = np.linspace(-1, 1, 20)
-    problem = wb.bind(declarations.logistic, dataset(x > 0, x[:, None]))  # separated
+    problem = wb.bind(binary.logit, dataset(x > 0, x[:, None]))  # separated
     table = wb.prior_pull(wb.maximum_likelihood(problem), wb.maximum_a_posteriori(problem))
     assert table["shift"].isna().all()
     assert table["se (posterior)"].notna().all()

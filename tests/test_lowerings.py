@@ -88,3 +88,20 @@ def test_sides_of_other_functions_stay_as_they_are():
     np.testing.assert_allclose(
         np.asarray(jax_funcify(graph)(values)[0]), [np.sin(-2.0), np.exp(0.5)], rtol=1e-15
     )
+
+
+def test_a_skew_normals_far_side_is_finite():
+    """PyMC's log(1 + erf) is -inf there, and its gradient NaN."""
+    y = np.array([-4.0, -1.0, 0.5, 3.0])
+    with pm.Model() as model:
+        alpha = pm.Normal("alpha", 0.0, 10.0)
+        pm.SkewNormal("outcome", mu=0.0, sigma=0.5, alpha=alpha, observed=pm.Data("y", y))
+    problem = wb.bind(model)
+    theta = np.array([4.0])
+    expected = stats.skewnorm.logpdf(y, 4.0, scale=0.5)
+    np.testing.assert_allclose(problem.pointwise(theta), expected, rtol=1e-9)
+    _, gradient, hessian = problem.derivatives(theta)
+    step = 1e-5
+    slope = [stats.skewnorm.logpdf(y, 4.0 + sign * step, scale=0.5).sum() for sign in (1, -1)]
+    assert gradient[0] == pytest.approx(-(slope[0] - slope[1]) / (2 * step), rel=1e-6)
+    assert np.isfinite(hessian).all()

@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 import workbench as wb
+from models import continuous
 from tests import declarations
 from tests.published.records import CASES, PUBLISHED, dataset, digits
 
@@ -65,7 +66,7 @@ LINEAR = {
 @pytest.mark.parametrize("case", LINEAR)
 def test_linear_regressions_are_the_certified_ones(case):
     formula, terms, asked = LINEAR[case]
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(case, formula)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(case, formula)))
     refined, beta = PUBLISHED[case]["refined"], [f"beta[{term}]" for term in terms]
     assert fit.status == "a minimum"
     assert digits(fit.params[beta], refined["params"]) >= asked
@@ -81,7 +82,7 @@ def test_linear_regressions_are_the_certified_ones(case):
 
 def test_a_perfect_fit_has_no_maximum():
     case = "nist.lls.Wampler2"
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(case, POLYNOMIAL)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(case, POLYNOMIAL)))
     assert not fit.optimum.verdict.regular
     assert fit.bse.isna().all()
     # What the search came to is right all the same: sigma is rounding by then.
@@ -91,7 +92,7 @@ def test_a_perfect_fit_has_no_maximum():
 
 @pytest.mark.parametrize("case", ["nist.univ.Mavro", "nist.univ.Michelso", "nist.univ.NumAcc1"])
 def test_a_mean_and_a_deviation_are_the_certified_ones(case):
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(case, "y ~ 1")))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(case, "y ~ 1")))
     record = PUBLISHED[case]
     exact, certified = record["exact_on_float64_data"], record["reference"]
     assert fit.status == "a minimum"
@@ -108,7 +109,7 @@ def test_a_mean_and_a_deviation_are_the_certified_ones(case):
 @pytest.mark.parametrize("case", ["nist.anova.SmLs01t", "nist.anova.SmLs04t"])
 def test_an_analysis_of_variance_is_the_certified_one(case):
     groups, pooled = (
-        wb.maximum_likelihood(wb.bind(declarations.linear, dataset(case, formula)))
+        wb.maximum_likelihood(wb.bind(continuous.normal, dataset(case, formula)))
         for formula in ("y ~ 0 + C(group)", "y ~ 1")
     )
     certified, exact = PUBLISHED[case]["reference"], PUBLISHED[case]["exact_on_float64_data"]

@@ -6,7 +6,7 @@ import pytest
 from scipy import optimize
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts, positive
 from tests import declarations
 from tests.declarations import dataset
 from workbench.errors import ModelError
@@ -175,7 +175,7 @@ def test_near_collinearity_that_the_data_resolve_is_a_minimum():
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e8])
 def test_complete_separation_runs_away_whatever_the_units(scale):
     x = scale * np.linspace(-1, 1, 20)
-    fit = fitted(declarations.logistic, dataset(x > 0, x[:, None]))
+    fit = fitted(binary.logit, dataset(x > 0, x[:, None]))
     assert fit.status == Status.RUNNING_AWAY
     assert "beta[x1]" in fit.optimum.verdict.advice
 
@@ -183,7 +183,7 @@ def test_complete_separation_runs_away_whatever_the_units(scale):
 def test_quasi_complete_separation_runs_away():
     x = np.array([0, 0, 0, 0, 1, 1, 1, 1])
     y = np.array([0, 1, 0, 1, 1, 1, 1, 1])
-    assert fitted(declarations.logistic, dataset(y, x[:, None])).status == Status.RUNNING_AWAY
+    assert fitted(binary.logit, dataset(y, x[:, None])).status == Status.RUNNING_AWAY
 
 
 def test_a_poisson_cell_without_counts_runs_away():
@@ -202,13 +202,13 @@ def test_nb2_on_underdispersed_counts_runs_away_towards_poisson(seed, rows):
 
 @pytest.mark.parametrize("rows", [60, 100, 500])
 def test_student_t_on_light_tails_runs_away_towards_normal(rows):
-    fit = fitted(declarations.student_t, dataset(np.linspace(-1, 1, rows)))
+    fit = fitted(continuous.student_t, dataset(np.linspace(-1, 1, rows)))
     assert fit.status == Status.RUNNING_AWAY
     assert "log nu" in fit.optimum.verdict.advice
 
 
 def test_a_scale_that_collapses_runs_away_without_bound():
-    fit = fitted(declarations.linear, dataset(np.ones(10)))
+    fit = fitted(continuous.normal, dataset(np.ones(10)))
     assert fit.status == Status.RUNNING_AWAY
     assert not fit.optimum.verdict.bounded
     assert "without bound" in fit.optimum.verdict.advice
@@ -351,7 +351,7 @@ def test_the_advice_speaks_of_what_is_maximised():
     likelihood = fitted(counts.poisson, flat)
     assert "The likelihood keeps growing" in likelihood.optimum.verdict.advice
     assert "use MAP with an informative prior" in likelihood.optimum.verdict.advice
-    joint = wb.maximum_a_posteriori(wb.bind(declarations.linear, dataset(y + 1)))
+    joint = wb.maximum_a_posteriori(wb.bind(continuous.normal, dataset(y + 1)))
     assert joint.status == Status.RUNNING_AWAY  # a half-normal prior does not keep sigma from zero
     assert "The posterior grows without bound" in joint.optimum.verdict.advice
     assert "more informative prior that keeps it from zero" in joint.optimum.verdict.advice
@@ -368,7 +368,7 @@ def test_units_of_the_columns_do_not_matter(scale):
     assert scaled.params["beta[x1]"] * scale == pytest.approx(plain.params["beta[x1]"], rel=1e-7)
 
 
-@pytest.mark.parametrize("build", [declarations.logistic, declarations.probability_logistic])
+@pytest.mark.parametrize("build", [binary.logit, declarations.probability_logistic])
 def test_a_logistic_regression_far_from_its_optimum_stays_finite(build):
     problem = wb.bind(build, dataset(RNG.integers(0, 2, 200), X))
     value, gradient = problem.value_and_gradient(np.array([800.0, -900.0, 1000.0]))
@@ -379,8 +379,8 @@ def test_a_logistic_regression_far_from_its_optimum_stays_finite(build):
 
 def test_few_rows_and_a_skewed_likelihood_are_still_a_minimum():
     data = dataset([0, 1, 0, 1, 1], np.array([[0.1], [0.3], [0.5], [0.2], [0.9]]))
-    assert fitted(declarations.logistic, data).status == Status.MINIMUM
-    assert fitted(declarations.exponential, dataset([0.3, 2.0])).status == Status.MINIMUM
+    assert fitted(binary.logit, data).status == Status.MINIMUM
+    assert fitted(positive.exponential, dataset([0.3, 2.0])).status == Status.MINIMUM
 
 
 def test_rounding_of_an_extreme_count_is_no_failure():

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from workbench.errors import DataError
 from workbench.optimum import Status
@@ -41,12 +41,12 @@ def fitted(definition, data):
 
 # Case, definition, verdict, and what its advice names.
 NO_MAXIMUM = [
-    ("patho.endometrial_separation", declarations.logistic, Status.RUNNING_AWAY, "+1.00 beta[NV]"),
-    ("patho.complete_separation_logit", declarations.logistic, Status.RUNNING_AWAY, "beta[x]"),
+    ("patho.endometrial_separation", binary.logit, Status.RUNNING_AWAY, "+1.00 beta[NV]"),
+    ("patho.complete_separation_logit", binary.logit, Status.RUNNING_AWAY, "beta[x]"),
     ("patho.poisson_all_zero", counts.poisson, Status.RUNNING_AWAY, "-1.00 beta[const]"),
-    ("patho.binomial_all_one", declarations.logistic, Status.RUNNING_AWAY, "+1.00 beta[const]"),
-    ("patho.normal_constant_outcome", declarations.linear, Status.RUNNING_AWAY, "-1.00 log sigma"),
-    ("patho.t_df_infinite", declarations.student_t, Status.RUNNING_AWAY, "+1.00 log nu"),
+    ("patho.binomial_all_one", binary.logit, Status.RUNNING_AWAY, "+1.00 beta[const]"),
+    ("patho.normal_constant_outcome", continuous.normal, Status.RUNNING_AWAY, "-1.00 log sigma"),
+    ("patho.t_df_infinite", continuous.student_t, Status.RUNNING_AWAY, "+1.00 log nu"),
     ("patho.beta_regression_constant", declarations.beta, Status.RUNNING_AWAY, "log precision"),
     ("patho.poisson_all_zero", declarations.rate, Status.IRREGULAR, "-1.00 log mu"),
     ("patho.uniform_scale", declarations.uniform, Status.IRREGULAR, "-1.00 log upper"),
@@ -84,8 +84,8 @@ def test_a_variance_of_zero_is_irregular_and_its_mean_is_the_pooled_one():
 @pytest.mark.parametrize(
     ("case", "definition"),
     [
-        ("patho.complete_separation_probit", declarations.probit),
-        ("patho.wampler1_perfect_fit", declarations.linear),
+        ("patho.complete_separation_probit", binary.probit),
+        ("patho.wampler1_perfect_fit", continuous.normal),
     ],
 )
 def test_no_minimum_is_claimed_where_rounding_hides_the_truth(case, definition):
@@ -129,7 +129,7 @@ def test_what_rows_with_nan_and_infinity_leave_is_fitted():
     dropped = np.array(truth["dropped_rows_1_based"]) - 1
     assert set(dirty.frame.index) - set(complete.frame.index) == set(dirty.frame.index[dropped])
     data = wb.design("grade ~ gpa + tuce + psi", complete)(complete)
-    fit = fitted(declarations.logistic, data)
+    fit = fitted(binary.logit, data)
     labels = ["beta[gpa]", "beta[tuce]", "beta[psi]", "beta[Intercept]"]
     np.testing.assert_allclose(fit.params[labels], truth["complete_case_params"], rtol=1e-9)
     np.testing.assert_allclose(fit.bse[labels], truth["complete_case_bse"], rtol=1e-9)

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 from workbench import density, functionals
@@ -28,9 +28,9 @@ OUTCOMES = {
 }
 OUTCOMES["inflated"] = OUTCOMES["counts"] * RNG.binomial(1, 0.7, N)
 DEFINITIONS = {
-    "normal": declarations.linear,
+    "normal": continuous.normal,
     "poisson": counts.poisson,
-    "logistic": declarations.logistic,
+    "logistic": binary.logit,
     "gamma": declarations.gamma,
     "counts": counts.negative_binomial,
     "inflated": counts.hurdle_negative_binomial,
@@ -50,7 +50,7 @@ def test_least_squares_means_are_statsmodels_on_held_out_rows():
     table = wb.read(frame)
     train, test = wb.split(table, heldout=0.3, rng=np.random.default_rng(1))
     design = wb.design("y ~ a + b", train)
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, design(train)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, design(train)))
     rows = design(test)["row"].values
     left = np.setdiff1d(np.arange(N), rows)
     theirs = sm.OLS(NORMAL[left], EXOG[left]).fit().get_prediction(EXOG[rows])
@@ -143,7 +143,7 @@ ASKED = [("mean", None), ("quantile", 0.8), ("at most", 2.0)]
 SHAPED = {
     **{name: lambda name=name: fitted(name) for name in ("gamma", "counts", "inflated")},
     "student": lambda: wb.maximum_likelihood(
-        wb.bind(declarations.student_t, dataset(ETA + stats.t.rvs(4, size=N, random_state=5), X))
+        wb.bind(continuous.student_t, dataset(ETA + stats.t.rvs(4, size=N, random_state=5), X))
     ),
     "tobit": lambda: wb.maximum_likelihood(
         wb.bind(declarations.tobit, dataset(np.maximum(NORMAL, 0), X))
@@ -293,7 +293,7 @@ def test_trials_are_known_and_need_no_error():
 
 def test_few_groups_take_students_t():
     groups = np.repeat(np.arange(10), N // 10)
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(NORMAL, X, group=groups)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(NORMAL, X, group=groups)))
     found, slopes = fit.predict(), np.column_stack([EXOG, np.zeros(N)])
     errors = np.sqrt(np.einsum("ni,ij,nj->n", slopes, fit.cov_params("cluster"), slopes))
     np.testing.assert_allclose(found["se"], errors, rtol=1e-10)
@@ -303,14 +303,14 @@ def test_few_groups_take_students_t():
 
 def test_too_few_groups_leave_values_alone():
     groups = np.repeat(np.arange(2), N // 2)
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, dataset(NORMAL, X, group=groups)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, dataset(NORMAL, X, group=groups)))
     assert fit.predict()[["se", "lower", "upper"]].isna().all(axis=None)
     assert fit.predict(kind="observed").notna().all(axis=None)
 
 
 def test_without_a_regular_optimum_there_are_values_alone():
     apart = dataset([0, 0, 1, 1], [-2.0, -1.0, 1.0, 2.0])
-    fit = wb.maximum_likelihood(wb.bind(declarations.logistic, apart))
+    fit = wb.maximum_likelihood(wb.bind(binary.logit, apart))
     assert fit.status == "running away"
     for of, at in (("mean", None), ("probability", 1), ("at most", 0)):
         found = fit.predict(of=of, at=at)
@@ -330,7 +330,7 @@ def test_held_parameters_count_as_known():
 
 def test_a_mean_that_does_not_exist_has_no_error():
     y = stats.t.rvs(0.8, size=400, random_state=3)
-    fit = wb.maximum_likelihood(wb.bind(declarations.student_t, dataset(y)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.student_t, dataset(y)))
     assert fit.params["nu"] < 1
     found = fit.predict()
     assert not np.isfinite(found["estimate"]).any()

@@ -13,7 +13,7 @@ from pytensor.compile.mode import Mode
 from scipy import special, stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts, positive
 from tests import declarations
 from tests.declarations import dataset
 from workbench.problem import lowerings
@@ -41,11 +41,11 @@ COUNT_MODELS = [
     counts.hurdle_negative_binomial,
 ]
 OTHERS = [
-    (declarations.linear, RNG.normal(size=60)),
-    (declarations.logistic, RNG.integers(0, 2, 60)),
-    (declarations.student_t, RNG.standard_t(4, 60)),
+    (continuous.normal, RNG.normal(size=60)),
+    (binary.logit, RNG.integers(0, 2, 60)),
+    (continuous.student_t, RNG.standard_t(4, 60)),
     (declarations.gamma, RNG.gamma(2.0, 1.0, 60)),
-    (declarations.exponential, RNG.exponential(1.0, 60)),
+    (positive.exponential, RNG.exponential(1.0, 60)),
     (declarations.tobit, np.maximum(RNG.normal(size=60), 0)),
     (declarations.beta_binomial, RNG.integers(0, 11, 60)),
 ]
@@ -374,17 +374,17 @@ def test_integers_beyond_32_bits_are_refused():
     ("extra", "message"),
     [
         ({"X_zero": (("row", "term_zero"), np.ones((3, 1)))}, "no predictor 'zero'"),
-        ({"exposure": ("row", np.ones(3))}, "'exposure', which poisson never reads"),
+        ({"exposure": ("row", np.ones(3))}, "'exposure', which normal never reads"),
     ],
 )
 def test_a_prepared_column_that_is_never_used_is_refused(extra, message):
     with pytest.raises(wb.ModelError, match=message):
-        wb.bind(counts.poisson, dataset([1, 2, 3]).assign(extra))
+        wb.bind(continuous.normal, dataset([1, 2, 3]).assign(extra))
 
 
 def test_a_definition_that_wants_another_column_is_told():
     def declared(data):
-        return declarations.linear(data.assign(z=data["yy"]))
+        return continuous.normal(data.assign(z=data["yy"]))
 
     with pytest.raises(wb.ModelError, match="reads 'yy', which the data do not have"):
         wb.bind(declared, dataset([1, 2, 3]))

@@ -6,8 +6,7 @@ import pytest
 from scipy import optimize, special, stats
 
 import workbench as wb
-from models import counts
-from tests import declarations
+from models import binary, continuous, counts, positive
 from tests.declarations import dataset
 from tests.test_optimum import ROSENBROCK, Function
 from workbench.estimate import BetterOptimumError
@@ -86,7 +85,7 @@ def test_the_mean_of_a_normal_has_its_closed_form(rows, level):
     # The profile NLL is n/2 log of the residual mean square, s^2 + (mu - m)^2, so the deviance
     # n log(1 + (mu - m)^2 / s^2) reaches c at m +- s sqrt(exp(c/n) - 1).
     y = RNG.normal(2.0, 3.0, rows)
-    objective, here = estimated(declarations.linear, dataset(y))
+    objective, here = estimated(continuous.normal, dataset(y))
     half = y.std() * np.sqrt(np.expm1(stats.chi2.ppf(level, 1) / rows))
     found = interval(objective, here, 0, level)
     assert_limits(found, [y.mean() - half, y.mean() + half], error(here, 0))
@@ -96,7 +95,7 @@ def test_the_mean_of_a_normal_has_its_closed_form(rows, level):
 def test_the_scale_of_a_normal_has_its_closed_form(rows):
     # Over the mean the minimum is at the mean of y: n (2 log(sigma/s) + s^2/sigma^2 - 1) = c.
     y = RNG.normal(2.0, 3.0, rows)
-    objective, here = estimated(declarations.linear, dataset(y))
+    objective, here = estimated(continuous.normal, dataset(y))
 
     def deviance(u):
         return rows * (2 * u + np.expm1(-2 * u))
@@ -118,7 +117,7 @@ def test_a_poisson_rate_alone_has_the_closed_form():
 
 def test_an_exponential_scale_alone_has_the_closed_form():
     y = np.array([0.3, 2.0, 0.9, 5.1])
-    objective, here = estimated(declarations.exponential, dataset(y))
+    objective, here = estimated(positive.exponential, dataset(y))
 
     def deviance(eta):
         return 2 * 4 * (eta - np.log(y.mean()) + y.mean() * np.exp(-eta) - 1)
@@ -129,7 +128,7 @@ def test_an_exponential_scale_alone_has_the_closed_form():
 
 @pytest.mark.parametrize(("successes", "rows"), [(1, 10), (5, 10), (299, 300)])
 def test_a_binomial_probability_has_the_closed_form(successes, rows):
-    objective, here = estimated(declarations.logistic, dataset(np.arange(rows) < successes))
+    objective, here = estimated(binary.logit, dataset(np.arange(rows) < successes))
 
     def deviance(eta):
         p, share = special.expit(eta), successes / rows
@@ -211,7 +210,7 @@ def test_a_skewed_gamma_meets_brute_force(coordinate, longest):
 def test_a_logistic_regression_of_few_rows_meets_brute_force(coordinate):
     X = np.random.default_rng(3).normal(size=(25, 2))
     y = np.random.default_rng(4).random(25) < special.expit(0.5 + X @ [1.0, -1.0])
-    objective, here = estimated(declarations.logistic, dataset(y, X))
+    objective, here = estimated(binary.logit, dataset(y, X))
     design = np.column_stack([np.ones(25), X])
     others = [j for j in range(3) if j != coordinate]
 
@@ -434,7 +433,7 @@ def test_the_contour_of_a_parabola_is_the_ellipse():
 
 def test_the_contour_of_a_normal_has_its_closed_form():
     y = RNG.normal(2.0, 3.0, 12)
-    objective, here = estimated(declarations.linear, dataset(y))
+    objective, here = estimated(continuous.normal, dataset(y))
     mu, log_sigma = contour(objective, here, 0, 1, LEVEL).T
     excess = 2 * (log_sigma - np.log(y.std()))
     deviance = 12 * (excess + (1 + ((mu - y.mean()) / y.std()) ** 2) * np.exp(-excess) - 1)
@@ -444,7 +443,7 @@ def test_the_contour_of_a_normal_has_its_closed_form():
 def test_a_contour_has_the_others_at_their_best():
     X = np.random.default_rng(3).normal(size=(25, 2))
     y = np.random.default_rng(4).random(25) < special.expit(0.5 + X @ [1.0, -1.0])
-    objective, here = estimated(declarations.logistic, dataset(y, X))
+    objective, here = estimated(binary.logit, dataset(y, X))
     design = np.column_stack([np.ones(25), X])
 
     def value(beta):
@@ -473,7 +472,7 @@ def test_rays_without_a_limit_are_rows_of_nan():
 
 def test_the_points_met_lie_on_the_profile():
     y = RNG.normal(2.0, 3.0, 6)
-    objective, here = estimated(declarations.linear, dataset(y))
+    objective, here = estimated(continuous.normal, dataset(y))
     coordinate, rise = interval(objective, here, 0).visited.T
     assert (np.diff(coordinate) > 0).all()
     assert rise.min() == pytest.approx(0.0, abs=1e-12)  # the optimum itself
@@ -487,7 +486,7 @@ def test_ten_parameters_cost_few_evaluations(rows):
     rng = np.random.default_rng(1)
     X = rng.normal(size=(rows, 9))
     y = rng.random(rows) < special.expit(X @ rng.normal(size=9) * 0.4)
-    objective, here = estimated(declarations.logistic, dataset(y, X))
+    objective, here = estimated(binary.logit, dataset(y, X))
     for coordinate in range(10):
         counted = Counted(objective)
         interval(counted, here, coordinate)

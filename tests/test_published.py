@@ -179,7 +179,7 @@ def test_the_log_likelihood_agrees_away_from_the_optimum(case):
 DISPERSED = [
     ("glm.cancer_gamma_identity", "shape", "scale_pearson", "bse", "llf_R_style"),
     ("glm.medpar_invgauss_identity", "lambda", "scale_pearson", "bse", "llf_R_style"),
-    ("rreg.clotting_gamma_lot1_log", "shape", "dispersion", "sd_pearson", "llf_R_logLik"),
+    ("rreg.clotting_gamma_lot1_log", "alpha", "dispersion", "sd_pearson", "llf_R_logLik"),
     ("rreg.clotting_gamma_lot2", "shape", "dispersion", "sd_pearson", "llf_R_logLik"),
 ]
 

@@ -48,8 +48,8 @@ def test_a_name_without_its_two_halves_is_refused_with_an_example(name, tmp_path
     [
         ("counts:poison", "counts has no definition 'poison', did you mean 'poisson'?"),
         ("cuonts:poisson", "no models are called 'cuonts', did you mean 'counts'?"),
-        ("qqq:poisson", "no models are called 'qqq'; registered are counts"),
-        ("models.nothing:f", "no models are called 'models.nothing'; registered are counts"),
+        ("qqq:poisson", "no models are called 'qqq'; registered are binary, "),
+        ("models.nothing:f", "no models are called 'models.nothing'; registered are binary, "),
     ],
 )
 def test_an_unknown_name_is_told_with_the_nearest(name, sentence, tmp_path):

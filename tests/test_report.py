@@ -16,7 +16,7 @@ from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
 from workbench import evaluation
-from workbench.findings import Findings
+from workbench.findings import DroppedFound, Findings
 from workbench.report import headline, numbers, write_pages
 from workbench.report.formulas import mathml
 from workbench.report.pages import comparison_page
@@ -25,6 +25,7 @@ FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-
          "--disable-background-networking", "--disable-component-update",
          "--disable-sync"]  # fmt: skip
 WIDE, NARROW = 1200, 390
+NEGATIVE = "Negative binomial"
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,26 @@ def words(found: str) -> str:
     """What a reader sees."""
     parsed = html5lib.parse(found, namespaceHTMLElements=False)
     return " ".join(" ".join(parsed.find("body").itertext()).split())
+
+
+def data_facts(findings: Findings, **data) -> dict[str, str]:
+    """The data section by its headings, of the findings with these facts of the data."""
+    told = findings.model_copy(update={"data": findings.data.model_copy(update=data)})
+    parsed = html5lib.parse(comparison_page(told), namespaceHTMLElements=False)
+    pairs = parsed.iterfind(".//section[@id='data']//dl/div")
+    return {pair.find("dt").text: " ".join(pair.find("dd").text.split()) for pair in pairs}
+
+
+def without(findings: Findings, *variables, **data) -> Findings:
+    """The findings, less some of what is known of each held-out row."""
+    trees = {
+        name: xr.DataTree.from_dict(
+            {"heldout": tree["heldout"].to_dataset().drop_vars(variables, errors="ignore")}
+        )
+        for name, tree in findings.trees.items()
+    }
+    data = findings.data.model_copy(update=data)
+    return findings.model_copy(update={"trees": trees, "data": data})
 
 
 def changed(findings: Findings, **ranking) -> Findings:
@@ -246,6 +267,20 @@ def test_only_what_differs_between_declarations_is_in_their_table(tree):
     assert sorted(parts) == sorted(differing)
 
 
+def test_a_held_parameter_is_told_among_the_declarations(findings):
+    fits = tuple(
+        fit.model_copy(update={"held": {"alpha": 1.0} if fit.name == NEGATIVE else {}})
+        for fit in findings.fits
+    )
+    page = comparison_page(findings.model_copy(update={"fits": fits}))
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    cells = row_of(tree, "table-declarations", "Held: alpha")
+    assert cells.count("at 1") == 1
+    places = [place for place, fit in enumerate(findings.fits, 1) if fit.name == NEGATIVE]
+    shown = row_of(tree, "table-parameters", "alpha")
+    assert [shown[place].endswith("held") for place in places] == [True]
+
+
 def test_the_page_claims_no_significance(page):
     assert not re.search(r"signific|substantial|p\s*[<=]\s*\.?0|\*\*", words(page))
 
@@ -327,16 +362,10 @@ def test_the_rows_that_decide_are_those_that_differ_most(findings, tree):
 
 
 def test_a_continuous_outcome_without_groups_or_baseline_is_drawn(findings, tmp_path):
-    data = findings.data.model_copy(
-        update={"discrete": False, "group": None, "groups": None, "heldout_groups": None}
-    )
-    trees = {
-        name: xr.DataTree.from_dict(
-            {"heldout": tree["heldout"].to_dataset().drop_vars(["frequency", "group", "value"])}
-        )
-        for name, tree in findings.trees.items()
-    }
-    plain = findings.model_copy(update={"data": data, "trees": trees, "baseline": None})
+    plain = without(
+        findings, "frequency", "group", "value",
+        discrete=False, group=None, groups=None, heldout_groups=None,
+    ).model_copy(update={"baseline": None})  # fmt: skip
     page = write_pages(plain, tmp_path).read_text(encoding="utf-8")
     said = words(page)
     assert "figure-frequency" not in page
@@ -344,6 +373,51 @@ def test_a_continuous_outcome_without_groups_or_baseline_is_drawn(findings, tmp_
     assert "0 ≤ KL ≤ CE" not in said
     assert "baseline, which knows" not in said
     assert "effective number of groups" not in said
+
+
+def test_unit_and_width_stand_with_the_outcome(findings):
+    assert data_facts(findings)["Outcome"] == "mdvis, counts"
+    told = data_facts(findings, unit=f"visits {NASTY}", width=0.25, discrete=False)
+    assert told["Outcome"] == f"mdvis, continuous, in visits {NASTY}, rounded to multiples of 0.25"
+
+
+def test_dropped_rows_are_told_plainly(findings):
+    assert "Missing values" not in data_facts(findings)
+    dropped = DroppedFound(counts={NASTY: 3, "age": 1200, "town": 3}, rows=1201)
+    assert data_facts(findings, dropped=dropped)["Missing values"] == (
+        f"1,201 rows were dropped before the split, for missing values in age (1,200), {NASTY} (3) "
+        "and town (3)"
+    )
+    one = DroppedFound(counts={"age": 1}, rows=1)
+    assert data_facts(findings, dropped=one)["Missing values"].startswith("1 row was dropped")
+    none = DroppedFound(counts={}, rows=0)
+    assert data_facts(findings, dropped=none)["Missing values"].startswith("none in the columns")
+
+
+def test_rows_of_several_outcomes_are_drawn_without_what_needs_one(findings):
+    bare = without(findings, "pit", "mean", "frequency", "value", "observed", discrete=False)
+    for name, tree in bare.trees.items():
+        observed = findings.trees[name]["heldout/observed"].values
+        pair = (("row", "outcome_1"), np.column_stack([observed, observed]))
+        bare.trees[name]["heldout"] = tree["heldout"].to_dataset().assign(observed=pair)
+    page = comparison_page(bare)
+    assert "figure-pit" not in page
+    assert "figure-frequency" not in page
+    assert "figure-loss" in page
+    parsed = html5lib.parse(page, namespaceHTMLElements=False)
+    heading = parsed.find(".//table[@id='table-deciding']/thead/tr")
+    told = [" ".join("".join(cell.itertext()).split()) for cell in heading]
+    assert told == ["Row", "NLL, Hurdle NB", "NLL, Poisson", "difference"]
+
+
+def test_categories_are_told_by_their_labels(findings):
+    labels = tuple(f"level {code}" for code in range(81))
+    told = without(findings, "mean", "frequency", "value", categories=labels)
+    parsed = html5lib.parse(comparison_page(told), namespaceHTMLElements=False)
+    rows = parsed.findall(".//table[@id='table-deciding']/tbody/tr")
+    assert all(row[1].text.strip().startswith("level ") for row in rows)
+    assert "categories level 0, level 1" in data_facts(told)["Outcome"]
+    assert "figure-pit" in comparison_page(told)
 
 
 def test_a_number_that_is_not_known_says_so(page, tree):

@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
 
@@ -49,7 +49,7 @@ def test_with_a_known_spread_score_wald_and_likelihood_ratio_are_one(kind):
 def test_in_least_squares_it_is_the_share_of_squares_that_the_terms_take():
     """n (1 - RSS / RSS under restriction): the nR^2 of Breusch and Pagan's family of tests."""
     squares = sm.OLS(NORMAL, EXOG).fit().ssr / sm.OLS(NORMAL, EXOG[:, :2]).fit().ssr
-    test = held(declarations.linear, NORMAL, WITHOUT).score_test()
+    test = held(continuous.normal, NORMAL, WITHOUT).score_test()
     assert test.statistic == pytest.approx(N * (1 - squares), rel=1e-8)
     assert test.df == 2
 
@@ -58,7 +58,7 @@ def test_in_least_squares_it_is_the_share_of_squares_that_the_terms_take():
     ("definition", "y", "family"),
     [
         (counts.poisson, COUNTS, sm.families.Poisson()),
-        (declarations.logistic, BINARY, sm.families.Binomial()),
+        (binary.logit, BINARY, sm.families.Binomial()),
     ],
     ids=["poisson", "logistic"],
 )
@@ -233,6 +233,6 @@ def test_what_has_no_score_test_is_told():
     with pytest.raises(wb.ModelError, match="4 groups cannot tell the scores of 4 parameters"):
         few.score_test()
     apart = dataset([0, 0, 1, 1], [[-2.0, 0.1], [-1.0, 0.3], [1.0, -0.2], [2.0, 0.4]])
-    runaway = wb.maximum_likelihood(wb.bind(declarations.logistic, apart), fixed={"beta[x2]": 0.0})
+    runaway = wb.maximum_likelihood(wb.bind(binary.logit, apart), fixed={"beta[x2]": 0.0})
     with pytest.raises(wb.ModelError, match="no score test: running away"):
         runaway.score_test()

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import stats
 
 import workbench as wb
-from models import counts
+from models import binary, continuous, counts, positive
 from models.definition import definition
 from tests import declarations
 from tests.declarations import dataset
@@ -88,15 +88,15 @@ FAMILIES = [
         {"beta": 0.7, "alpha": 1.5, "gamma": -0.7},
         hurdle(HALF, E, 1.5),
     ),
-    (declarations.linear, {"beta": 0.7, "sigma": 2.0}, stats.norm(0.7, 2.0)),
-    (declarations.logistic, {"beta": 0.7}, stats.bernoulli(HALF)),
+    (continuous.normal, {"beta": 0.7, "sigma": 2.0}, stats.norm(0.7, 2.0)),
+    (binary.logit, {"beta": 0.7}, stats.bernoulli(HALF)),
     (
-        declarations.student_t,
+        continuous.student_t,
         {"beta": 0.7, "nu": 9.0, "sigma": 2.0},
         stats.t(9.0, loc=0.7, scale=2.0),
     ),
     (declarations.gamma, {"beta": 0.7, "shape": 1.5}, stats.gamma(1.5, scale=E / 1.5)),
-    (declarations.exponential, {"beta": 0.7}, stats.expon(scale=E)),
+    (positive.exponential, {"beta": 0.7}, stats.expon(scale=E)),
     (
         declarations.beta_binomial,
         {"beta": 0.7, "size": 4.0},
@@ -273,7 +273,7 @@ def test_the_outcome_may_bear_another_name_in_the_data():
 def simulated_by_hand(simulate):
     @definition(simulate=simulate)
     def by_hand(data):
-        return declarations.linear(data)
+        return continuous.normal(data)
 
     return wb.bind(by_hand, dataset(COUNTS, X))
 

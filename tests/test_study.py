@@ -2,12 +2,14 @@
 
 import math
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pytest
 import statsmodels.api as sm
 
 import workbench as wb
+from tests import declarations
 from workbench.errors import DataError, StudyError
 from workbench.study import Study
 from workbench.study_file import StudyFile
@@ -34,6 +36,28 @@ def poisson(data):
         y = pm.Data("y", data["y"], dims="row")
         beta = pm.Normal("beta", 0.0, 10.0, dims="term")
         pm.Poisson("outcome", mu=pm.math.exp(X @ beta), observed=y, dims="row")
+    return model
+"""
+
+LOGISTIC = DEFINITION.replace(
+    'pm.Poisson("outcome", mu=pm.math.exp(X @ beta)', 'pm.Bernoulli("outcome", logit_p=X @ beta'
+)
+OFFSET_DEFINITION = """
+import pymc as pm
+from models.definition import definition
+
+@definition(predictors=("zero",))
+def zero_inflated(data):
+    coords = {"term": data["term"].values, "term_zero": data["term_zero"].values}
+    with pm.Model(coords=coords) as model:
+        X = pm.Data("X", data["X"], dims=("row", "term"))
+        Z = pm.Data("X_zero", data["X_zero"], dims=("row", "term_zero"))
+        offset = pm.Data("offset", data["offset"], dims="row")
+        y = pm.Data("y", data["y"], dims="row")
+        beta = pm.Normal("beta", 0.0, 10.0, dims="term")
+        gamma = pm.Normal("gamma", 0.0, 10.0, dims="term_zero")
+        mu, psi = pm.math.exp(X @ beta + offset), pm.math.sigmoid(Z @ gamma)
+        pm.ZeroInflatedPoisson("outcome", psi=psi, mu=mu, observed=y, dims="row")
     return model
 """
 
@@ -128,10 +152,10 @@ reference = "Poison"
             "data.fiel: unknown key, did you mean 'file'?",
             "data.file: is missing",
             "split.heldout: must be less than 1",
-            "split: needs one of heldout, after and column, and has heldout and after",
+            "split: needs one of heldout, last, after and column, and has heldout and after",
             "models.Poisson.defien: unknown key, did you mean 'define'?",
             "models.Poisson.define: is missing",
-            "models.Poisson: has no formula, and [defaults] gives none",
+            "models.Poisson: has no formula, [defaults] gives none, and [data] names no outcome",
             'models."Zero inflated".define: must be text, in quotes: "..."',
             'models."Zero inflated".predictors.zero: must be text, in quotes: "..."',
             "checks.budget: must be a number",
@@ -144,7 +168,13 @@ reference = "Poison"
 @pytest.mark.parametrize(
     ("old", "new", "mistake"),
     [
-        ("heldout = 0.25", "", "split: needs one of heldout, after and column, and has none"),
+        ("heldout = 0.25", "", "split: needs one of heldout, last, after and column, and has none"),
+        ("heldout = 0.25", "last = 1", "split.last: must be less than 1"),
+        ("heldout = 0.25", 'after = 3\nstratify = "town"', "split.stratify: goes with heldout"),
+        ("heldout = 0.25", "last = 0.5\nblocks = 9", "split.blocks: goes with heldout"),
+        ("0.25", "0.25\nblocks = 1", "split.blocks: must be at least 2"),
+        ("0.25", '0.25\nblocks = 9\nstratify = "town"',
+         "split: draws either from strata or whole blocks, and has stratify and blocks"),
         ("heldout = 0.25", "after = true", "split.after: must be a number, a date or text"),
         ("heldout = 0.25", 'heldout = "0.25"', "split.heldout: must be a number"),
         ("heldout = 0.25", "heldout = nan", "split.heldout: must be a finite number"),
@@ -156,6 +186,10 @@ reference = "Poison"
         ('define = "counts:poisson"', "", "models.Poisson.define: is missing"),
         ("[models.Poisson]\ndefine", '[models]\n"a b"', 'models."a b": must be a table'),
         (STUDY[STUDY.index("[models") :], "[models]", "models: must name at least one"),
+        ('.csv"', '.csv"\nwidth = -1', "data.width: must be greater than 0"),
+        ('age"\n', 'age"\ncollinear = true\n', "defaults.collinear: must be 'refuse' or 'keep'"),
+        ('.csv"', '.csv"\nmissing = "keep"', "data.missing: must be 'refuse' or 'drop'"),
+        ('.csv"', '.csv"\nunit = 3', 'data.unit: must be text, in quotes: "..."'),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told_in_words_of_the_file(old, new, mistake, tmp_path):
@@ -168,6 +202,77 @@ def test_models_of_different_outcomes_are_not_compared(tmp_path):
         "models.Other.formula: the outcome is 'person', but 'Poisson' explains 'visits'; models "
         "are compared on one outcome"
     ]
+
+
+def test_the_outcome_may_stand_with_the_data(tmp_path):
+    study = STUDY.replace('.csv"', '.csv"\noutcome = "visits"')
+    assert Study.read(write(tmp_path, study)).formula("Poisson") == "visits ~ age"
+    bare = Study.read(write(tmp_path, study.replace("visits ~ age", "~ age")))
+    assert bare.formula("Poisson") == "visits ~ age"
+    alone = study.replace('[defaults]\nformula = "visits ~ age"\n', "")
+    assert Study.read(write(tmp_path, alone)).formula("Poisson") == "visits ~ 1"
+    odd = alone.replace('"visits"', '"doctor visits"')
+    assert Study.read(write(tmp_path, odd)).formula("Poisson") == "`doctor visits` ~ 1"
+    assert mistakes(tmp_path, study.replace('= "visits"', '= "age"')) == [
+        "models.Poisson.formula: the outcome is 'visits', but [data] names 'age'; models are "
+        "compared on one outcome"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ('trials = "person"', "not a whole number of at least 1 in row 0 (line 2 of visits.csv)"),
+        ('unit = ""', "unit is text, such as 'visits per year', but got ''."),
+    ],
+)
+def test_what_cannot_be_declared_of_the_data_is_refused(declared, told, tmp_path):
+    with pytest.raises(DataError) as refused:
+        complaints(tmp_path, STUDY.replace('.csv"', f'.csv"\n{declared}'))
+    assert told in str(refused.value)
+
+
+def test_trials_and_width_are_held_against_the_outcome(tmp_path):
+    study = STUDY.replace('.csv"', '.csv"\ntrials = "most"')
+    assert complaints(tmp_path, study, most=np.full(ROWS, 99)) == [
+        "models.Poisson: the data bring 'trials', which poisson never reads through pm.Data; "
+        "leave it out of the study, or let the definition use it"
+    ]
+    (told,) = complaints(tmp_path, STUDY.replace('.csv"', '.csv"\nwidth = 2'))
+    assert "no multiple of the declared width 2" in told
+
+
+GAPPY = (
+    STUDY.replace('.csv"', '.csv"\ngroup = "person"\nmissing = "drop"').replace(
+        'age"\n', 'age"\npredictors.zero = "~ town"\n'
+    )
+    + """
+[models.Other]
+define = "counts:poisson"
+formula = "visits ~ bmi"
+[models.Unreadable]
+define = "counts:poisson"
+formula = "visits ~ ("
+"""
+)
+
+
+def test_rows_with_a_gap_in_any_used_column_are_dropped_for_all_models(tmp_path):
+    changed = {"unused": put("age", 9, ""), "bmi": put("age", 3, ""), "town": put("town", 7, "")}
+    changed |= {"visits": put("visits", 3, ""), "person": put("person", 1, "")}
+    training, heldout = Study.read(write(tmp_path, GAPPY, **changed)).tables()
+    labels = [*training.frame.index, *heldout.frame.index]
+    assert sorted(labels) == [row for row in range(ROWS) if row not in (1, 3, 7)]
+    assert training.dropped == heldout.dropped
+    assert training.dropped.counts == {"person": 1, "visits": 1, "town": 1, "bmi": 1}
+    assert (training.dropped.rows, training.dropped.kept) == (3, ROWS - 3)
+
+
+def test_a_row_without_its_mark_is_dropped_too(tmp_path):
+    for split in ('column = "held"', 'heldout = 0.25\nstratify = "held"'):
+        study = GAPPY.replace("heldout = 0.25", split).replace('group = "person"', "")
+        training, _ = Study.read(write(tmp_path, study, held=put("held", 4, ""))).tables()
+        assert dict(training.dropped.counts) == {"held": 1}
 
 
 def test_an_empty_file_lacks_everything(tmp_path):
@@ -200,7 +305,7 @@ def test_a_byte_order_mark_is_no_mistake(tmp_path):
 def test_a_date_needs_no_quotes(tmp_path):
     study = Study.read(write(tmp_path, STUDY.replace("heldout = 0.25", "after = 1978-12-31")))
     assert study.split.after == date(1978, 12, 31)
-    assert study.split.words(None, 0) == "rows after 1978-12-31 held out"
+    assert study.split.words(None, None, 0) == "rows after 1978-12-31 held out"
 
 
 @pytest.mark.parametrize("after", ["1978", '"1978"', "1978-12-31"])
@@ -215,9 +320,35 @@ def test_what_is_later_than_a_time_is_held_out(after, tmp_path):
 
 def test_a_share_is_told_to_its_last_digit(tmp_path):
     study = Study.read(write(tmp_path, STUDY.replace("0.25", "0.125")))
-    assert study.split.words("person", 3) == (
+    assert study.split.words("person", None, 3) == (
         "12.5% of the rows held out at random (seed 3), whole groups of 'person' at a time"
     )
+
+
+@pytest.mark.parametrize(
+    ("split", "roles", "told", "share"),
+    [
+        ('stratify = "town"', "", ", the same share in each stratum of 'town'", 30),
+        ('stratify = "half"', 'group = "person"',
+         ", whole groups of 'person' at a time, the same share in each stratum of 'half'", 30),
+        ("blocks = 8", "", ", whole blocks of 8 that are contiguous in the order of the rows", 30),
+        ("blocks = 8", 'time = "age"', ", whole blocks of 8 that are contiguous in time ('age')",
+         30),
+    ],
+)  # fmt: skip
+def test_a_refined_draw_is_told(split, roles, told, share, tmp_path):
+    study = STUDY.replace("0.25", f"0.25\n{split}").replace('.csv"', f'.csv"\n{roles}')
+    read = Study.read(write(tmp_path, study, half=np.arange(ROWS) // 2 % 2))
+    words = read.split.words(read.data.group, read.data.time, 3)
+    assert words == f"25% of the rows held out at random (seed 3){told}"
+    assert len(read.tables()[1]) == share
+
+
+def test_the_latest_rows_are_held_out(tmp_path):
+    study = STUDY.replace("heldout", "last").replace('.csv"', '.csv"\ntime = "person"')
+    read = Study.read(write(tmp_path, study))
+    assert read.split.words(None, "person", 3) == "the latest 25% of the rows by 'person' held out"
+    assert list(read.tables()[1].frame.index) == list(range(90, ROWS))
 
 
 def test_a_study_made_in_python_is_held_to_the_same_rules():
@@ -284,6 +415,53 @@ def test_a_bad_cell_is_named_by_row_and_column_with_what_to_do(column, value, pa
     (told,) = complaints(tmp_path, **{column: put(column, 5, value)})
     for part in parts:
         assert part in told
+
+
+def test_collinear_terms_are_refused_unless_the_study_keeps_them(tmp_path):
+    study = STUDY.replace("visits ~ age", "visits ~ age + never")
+    (told,) = complaints(tmp_path, study)
+    assert "'never' is 0 in the training rows" in told
+    for section in ("[models.Poisson]", "[defaults]"):
+        assert complaints(tmp_path, study.replace(section, f'{section}\ncollinear = "keep"')) == []
+    own = study.replace("[defaults]", '[defaults]\ncollinear = "keep"').replace(
+        "[models.Poisson]", '[models.Poisson]\ncollinear = "refuse"'
+    )
+    assert len(complaints(tmp_path, own)) == 1
+
+
+HELD = """fixed = {alpha = 1.0}
+[models.Free]
+define = "counts:negative_binomial"
+"""
+
+
+def test_a_held_parameter_stays_at_its_value_and_counts_for_nothing(tmp_path):
+    declared = STUDY.replace("counts:poisson", "counts:negative_binomial") + HELD
+    study = Study.read(write(tmp_path, declared))
+    held = study.run().fit("Poisson")
+    training, _ = study.tables()
+    X = np.column_stack([np.ones(len(training)), training.frame["age"]])
+    geometric = sm.GLM(
+        training.frame["visits"].to_numpy(), X, family=sm.families.NegativeBinomial(alpha=1.0)
+    ).fit(tol=1e-12)
+    found = {one.label: one for one in held.parameters}
+    np.testing.assert_allclose(
+        [found["beta[Intercept]"].estimate, found["beta[age]"].estimate],
+        geometric.params,
+        atol=1e-6 * geometric.bse.min(),  # a millionth of a standard error
+    )
+    assert (found["alpha"].estimate, found["alpha"].map_estimate, held.k) == (1.0, 1.0, 2)
+    assert held.held == {"alpha": 1.0}
+
+
+def test_what_cannot_be_held_is_named_before_any_fit(tmp_path):
+    study = STUDY.replace("counts:poisson", "counts:negative_binomial")
+    (told,) = complaints(tmp_path, study + "fixed = {alhpa = 1.0}\n")
+    assert told == "models.Poisson: there is no parameter 'alhpa', did you mean 'alpha'?"
+    (told,) = complaints(tmp_path, study + "fixed = {alpha = -1.0}\n")
+    assert told.startswith("models.Poisson: ")
+    assert "alpha" in told
+    assert "-1" in told
 
 
 def test_a_level_that_training_never_saw_is_named(tmp_path):
@@ -382,6 +560,7 @@ def mixed(tmp_path_factory):
 [models."Runs away"]
 define = "counts:poisson"
 formula = "visits ~ age + never"
+collinear = "keep"
 [models.Own]
 define = "mine.py:f"
 [models.Nowhere]
@@ -390,6 +569,8 @@ define = "counts:poison"
 budget = 20
 """
     said = []
+    declared = 'unit = "visits a year"\nwidth = 1\nmissing = "drop"'
+    study = study.replace('.csv"', f'.csv"\n{declared}')
     return Study.read(write(folder, study)).run(
         note=said.append, command="run", created="now"
     ), said
@@ -443,6 +624,14 @@ def test_the_findings_are_statsmodels_own_numbers(mixed):
     assert entropy.se == pytest.approx(losses.std(ddof=1) / math.sqrt(len(losses)), rel=1e-6)
 
 
+def test_the_findings_keep_what_is_declared_of_the_outcome(mixed):
+    findings, _ = mixed
+    assert (findings.data.outcome, findings.data.unit, findings.data.width) == (
+        "visits", "visits a year", 1.0,
+    )  # fmt: skip
+    assert (findings.data.dropped.counts, findings.data.dropped.rows) == ({}, 0)
+
+
 def test_the_baseline_is_the_training_mean(mixed):
     findings, _ = mixed
     data = columns()["visits"]
@@ -475,6 +664,74 @@ def test_a_study_in_which_every_model_fails_has_no_ranking(tmp_path):
     findings = Study.read(write(tmp_path, STUDY.replace("counts:poisson", "counts:poison"))).run()
     assert (findings.fits, findings.ranking, findings.baseline) == ((), None, None)
     assert findings.data.outcome == "visits"
+
+
+def run_of(folder, formula, define, source=None):
+    """The findings, saved and read again, and the page of a study of two models of one outcome."""
+    (folder / "mine.py").write_text(source or Path(declarations.__file__).read_text())
+    study = STUDY.replace("counts:poisson", f"mine.py:{define}").replace("visits ~ age", formula)
+    bare = formula.replace("~ age", "~ 1")
+    study += f'[models.Bare]\ndefine = "mine.py:{define}"\nformula = "{bare}"\n'
+    changed = {"grade": GRADES, "height": np.round(columns()["age"] + GRADES_AT, 2)}
+    findings = Study.read(write(folder, study + "[checks]\nbudget = 20\n", **changed)).run()
+    read = wb.Findings.read(findings.save(folder / "out"))
+    return read, wb.write_pages(read, folder / "out").read_text()
+
+
+GRADES_AT = np.random.default_rng(7).integers(0, 3, ROWS)
+GRADES = np.array(["low", "mid", "high"])[GRADES_AT]
+
+
+def test_several_outcomes_are_fitted_ranked_and_drawn(tmp_path):
+    findings, page = run_of(tmp_path, "visits + height ~ age", "several_normals")
+    assert findings.failed == ()
+    assert findings.data.outcome == "visits, height"
+    held = findings.trees["Poisson"]["heldout"]
+    assert set(held.data_vars) == {"observed", "nll"}
+    assert held["observed"].shape == (30, 2)
+    assert findings.fit("Poisson").heldout.divergence.estimate.value is None
+    assert {check.outcome for check in findings.fit("Poisson").checks} <= {"pass", "n/a"}
+    assert len(findings.ranking.contenders) == 2
+    assert "figure-pit" not in page
+    assert "figure-loss" in page
+
+
+def test_categories_are_fitted_ranked_and_drawn(tmp_path):
+    formula = "C(grade, levels=['low', 'mid', 'high']) ~ age"
+    findings, page = run_of(tmp_path, formula, "softmax")
+    assert findings.failed == ()
+    assert (findings.data.outcome, findings.data.discrete) == ("grade", True)
+    assert findings.data.categories == ("low", "mid", "high")
+    assert findings.baseline is not None
+    held = findings.trees["Poisson"]["heldout"]
+    assert set(held.data_vars) == {"observed", "nll", "pit"}
+    labels = [parameter.label for parameter in findings.fit("Poisson").parameters]
+    assert "beta[age, high]" in labels
+    assert "figure-frequency" not in page
+    assert "grade, categories low, mid, high" in page
+
+
+def test_two_words_are_a_binary_outcome(tmp_path):
+    findings, page = run_of(tmp_path, "town ~ age", "poisson", LOGISTIC)
+    assert findings.failed == ()
+    assert findings.data.categories == ("south", "north")  # as they first appear
+    assert {"pit", "mean", "frequency"} < set(findings.trees["Poisson"]["heldout"].data_vars)
+    assert "figure-frequency" in page
+
+
+def test_an_offset_stays_out_of_the_further_predictors(tmp_path):
+    (tmp_path / "mine.py").write_text(OFFSET_DEFINITION)
+    study = STUDY.replace("counts:poisson", "mine.py:zero_inflated").replace(
+        "~ age", "~ age + offset(log(most))"
+    )
+    findings = Study.read(
+        write(tmp_path, study + "[checks]\nbudget = 1\n", most=np.arange(1, ROWS + 1))
+    ).run()
+    assert findings.failed == ()
+    assert findings.fit("Poisson").predictors == {
+        "zero": "~ age + offset(log(most)), without its offset"
+    }
+    assert findings.baseline is not None  # which keeps the offset that the definition reads
 
 
 def test_a_separated_cell_is_no_minimum(tmp_path):

@@ -4,14 +4,18 @@ import gzip
 import hashlib
 import sys
 from datetime import date
+from decimal import Decimal
 
 import narwhals
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 from workbench.errors import DataError
-from workbench.table import read, split
+from workbench.formula import design
+from workbench.table import Dropped, drop_missing, numbers, read, split
 
 CSV = "person,visits,age\n1,0,31\n1,2,32\n2,5,47\n3,1,29\n"
 
@@ -75,11 +79,102 @@ def test_the_hash_of_a_frame_is_of_its_content():
     assert first.sha256 != read(pd.DataFrame({"y": [2.0, 1.0]})).sha256
 
 
-def test_frames_of_other_libraries_are_read():
-    other = narwhals.from_native(pd.DataFrame({"y": [1, None], "g": ["a", "b"]}))
-    table = read(other, group="g")
-    assert table.columns == ["y", "g"]
-    assert np.isnan(table.frame["y"].iloc[1])
+def test_the_hash_of_a_frame_knows_names_order_and_mixed_cells():
+    frames = [
+        pd.DataFrame({"y": [1, "a", [2]]}),
+        pd.DataFrame({"y": [1, "a", [3]]}),
+        pd.DataFrame({"x": [1, "a", [2]]}),
+        pd.DataFrame({"y": [1, [2], "a"]}),
+        pd.DataFrame({"y": [1, "a", [2]]}, index=[1, 2, 3]),
+        pd.DataFrame({"y": [1, "a", [2]], "z": 1}),
+    ]
+    assert len({read(frame).sha256 for frame in frames}) == len(frames)
+
+
+CELLS = {
+    "y": [1, 2, 4],
+    "x": [0.5, None, 1.5],
+    "g": ["a", None, "b"],
+    "flag": [True, False, True],
+    "day": [date(1978, 1, 1), date(1978, 12, 31), date(1979, 1, 1)],
+    "price": [Decimal("1.25"), Decimal("2.5"), Decimal("0.1")],
+}
+LIBRARIES = {
+    "narwhals over pandas": lambda cells: narwhals.from_native(pd.DataFrame(cells)),
+    "polars": pl.DataFrame,
+    "arrow": pa.table,
+}
+
+
+@pytest.mark.parametrize("library", LIBRARIES.values(), ids=LIBRARIES)
+def test_frames_of_other_libraries_are_read(library):
+    table = read(library(CELLS), weight="y", time="day")
+    assert table.columns == list(CELLS)
+    assert list(table.frame.index) == [0, 1, 2]
+    np.testing.assert_array_equal(table.frame["x"], [0.5, np.nan, 1.5])
+    assert list(table.frame["g"].isna()) == [False, True, False]
+    np.testing.assert_array_equal(numbers(table, "flag"), [1, 0, 1])
+    np.testing.assert_array_equal(numbers(table, "price"), [1.25, 2.5, 0.1])
+    train, _ = split(table, after="1978")
+    assert list(train.frame["y"]) == [1, 2]
+    assert read(library(CELLS)).sha256 == read(library(CELLS)).sha256
+    complete = drop_missing(table)
+    assert dict(complete.dropped.counts) == {"x": 1, "g": 1}
+    dataset = design("y ~ x", complete)(complete)
+    np.testing.assert_array_equal(dataset["X"].sel(term="x"), [0.5, 1.5])
+    with pytest.raises(DataError, match=r"missing values in x \(1, .* row 1\), g \(1, "):
+        design("y ~ x + g", table)
+
+
+def test_kinds_of_numbers_of_other_libraries_are_numbers():
+    kinds = [pl.Int8, pl.UInt64, pl.Float32, pl.Int64]
+    frame = pl.DataFrame({str(kind): pl.Series([0, 1, 3], dtype=kind) for kind in kinds})
+    for data in (frame, frame.to_arrow()):
+        table = read(data)
+        for column in table.columns:
+            np.testing.assert_array_equal(numbers(table, column), [0, 1, 3])
+
+
+def test_categories_of_other_libraries_keep_their_order_where_they_have_one():
+    grades = ["mid", "low", "high", "mid"]
+    ordered = pl.Series(grades, dtype=pl.Enum(["low", "mid", "high", "top"]))
+    table = read(pl.DataFrame({"grade": ordered, "x": [1.0, 2.0, 3.0, 5.0]}))
+    made = design("grade ~ x", table)
+    assert made.categories == ("low", "mid", "high")
+    np.testing.assert_array_equal(made(table)["y"], [1, 0, 2, 1])
+    plain = pl.DataFrame({"grade": pl.Series(grades, dtype=pl.Categorical), "x": [1, 2, 3, 5]})
+    dictionary = pa.table({"grade": pa.array(grades).dictionary_encode(), "x": [1, 2, 3, 5]})
+    for data in (plain, dictionary):
+        assert design("grade ~ x", read(data)).categories == ("mid", "low", "high")
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [
+        (pl.DataFrame({"y": [1]}).lazy(), r"but got LazyFrame: call collect\(\) on it before"),
+        (pl.Series([1]), r"a path or a data frame, but got Series\."),
+        (pa.table([[1], [2]], names=["y", "y"]), r"has columns of one name \('y' 2 times\): ren"),
+        (pl.DataFrame({"y": []}), "has no rows"),
+    ],
+)
+def test_an_unusable_frame_of_another_library_is_refused(frame, message):
+    with pytest.raises(DataError, match=message):
+        read(frame)
+
+
+def test_infinite_values_of_other_libraries_are_named():
+    table = read(pl.DataFrame({"y": [1, 2], "x": [1.0, float("inf")]}))
+    with pytest.raises(DataError, match="column 'x' is infinite in row 1"):
+        design("y ~ x", table)
+
+
+def test_parquet_written_by_another_library_is_the_same_table(tmp_path):
+    frame = pl.DataFrame(CELLS)
+    frame.write_parquet(tmp_path / "cells.parquet")
+    table = read(tmp_path / "cells.parquet", time="day")
+    assert table.where(1) == "row 1"
+    np.testing.assert_array_equal(numbers(table, "price"), [1.25, 2.5, 0.1])
+    pd.testing.assert_frame_equal(table.frame[["y", "x", "g"]], read(frame).frame[["y", "x", "g"]])
 
 
 def test_a_missing_file_names_the_nearest_one(write):
@@ -143,6 +238,15 @@ def test_repeated_and_nested_labels_of_a_frame_are_refused():
         ({"offset": "huge"}, "'huge' is infinite in row 0"),
         ({"time": "word"}, "neither numbers nor dates"),
         ({"time": "gap"}, "missing values in gap"),
+        ({"trials": "gap"}, "missing values in gap"),
+        ({"trials": "zero"}, "trials 'zero' is not a whole number of at least 1 in row 1: 0"),
+        ({"trials": "half"}, "trials 'half' is not a whole number of at least 1 in row 2: 2.5"),
+        ({"unit": 3}, "unit is text, such as 'visits per year', but got 3"),
+        ({"unit": " "}, "unit is text, such as 'visits per year', but got ' '"),
+        ({"width": 0}, "width is a number above 0, .* rounded, but got 0"),
+        ({"width": np.inf}, "width is a number above 0, .* but got inf"),
+        ({"width": "0.1"}, "width is a number above 0, .* but got '0.1'"),
+        ({"width": True}, "width is a number above 0, .* but got True"),
     ],
 )
 def test_an_unusable_role_is_refused(roles, message):
@@ -154,10 +258,63 @@ def test_an_unusable_role_is_refused(roles, message):
             "word": ["a", "b", "c"],
             "zero": [1, 0, 2],
             "huge": [np.inf, 0.0, 1.0],
+            "half": [1.0, 2.0, 2.5],
         }
     )
     with pytest.raises(DataError, match=message):
         read(frame, **roles)
+
+
+def test_more_can_be_declared_of_a_table():
+    first = read(people(3), group="person", unit="kg", width=0.5)
+    second = read(first, weight="y", width=1)
+    assert second.roles.declared == {"group": "person", "weight": "y"}
+    assert (second.unit, second.width) == ("kg", 1)
+    with pytest.raises(DataError, match=r"time: .* no column 'year'"):
+        read(first, time="year")
+
+
+def gaps():
+    return pd.DataFrame(
+        {
+            "y": [1.0, np.nan, 3.0, 4.0, 5.0],
+            "x": [1.0, np.nan, np.nan, 4.0, 5.0],
+            "town": ["a", "b", "c", None, "e"],
+            "note": [None, None, None, None, "x"],
+        },
+        index=list("abcde"),
+    )
+
+
+def test_rows_with_missing_values_are_dropped_and_counted_by_column():
+    table = drop_missing(read(gaps()), "y", "x", "town")
+    pd.testing.assert_frame_equal(table.frame, gaps().dropna(subset=["y", "x", "town"]))
+    assert table.dropped == Dropped({"y": 1, "x": 2, "town": 1}, 3, 2)
+    assert table.where(1) == "row e"
+    assert split(table, heldout=0.5)[0].dropped == table.dropped
+    assert read(gaps()).dropped is None
+
+
+def test_without_names_every_column_must_be_complete():
+    assert list(drop_missing(read(gaps())).frame.index) == ["e"]
+    assert drop_missing(read(people(3))).dropped == Dropped({}, 0, 3)
+
+
+def test_what_is_dropped_in_turn_adds_up():
+    table = drop_missing(drop_missing(read(gaps()), "y"), "x", "y")
+    assert table.dropped == Dropped({"y": 1, "x": 1}, 2, 3)
+
+
+def test_a_role_with_gaps_is_declared_once_they_are_dropped():
+    table = read(drop_missing(read(gaps()), "town"), group="town")
+    assert list(table.frame["town"]) == ["a", "b", "c", "e"]
+
+
+def test_dropping_what_is_not_there_or_everything_is_refused():
+    with pytest.raises(DataError, match=r"drop_missing: .* no column 'twon', did you mean 'town'"):
+        drop_missing(read(gaps()), "twon")
+    with pytest.raises(DataError, match=r"no row of data frame is complete.*: .* note \(3\)"):
+        drop_missing(read(gaps().iloc[:3]), "x", "note")
 
 
 def test_zero_weights_are_allowed():
@@ -226,7 +383,7 @@ def test_lines_go_with_their_rows(write):
 @pytest.mark.parametrize(
     ("mode", "message"),
     [
-        ({}, "exactly one of heldout, after and column, but got none"),
+        ({}, "exactly one of heldout, last, after and column, but got none"),
         ({"heldout": 0.2, "column": "out"}, "but got heldout and column"),
         ({"heldout": 0.0}, "between 0 and 1, but got 0.0"),
         ({"heldout": 1.0}, "between 0 and 1"),
@@ -237,10 +394,23 @@ def test_lines_go_with_their_rows(write):
         ({"column": "y"}, r"must be 1 for held-out rows .* row 2 holds 7"),
         ({"column": "none"}, "leaves the held-out part without rows"),
         ({"after": 3}, "needs a time column"),
+        ({"last": 0.5}, "last=0.5 needs a time column"),
+        ({"last": 1.5}, "last is a fraction between 0 and 1, but got 1.5"),
+        ({"heldout": 0.3, "last": 0.3}, "but got heldout and last"),
+        ({"column": "out", "stratify": "y"}, "stratify goes with heldout, but got column"),
+        ({"after": 3, "blocks": 2}, "blocks goes with heldout, but got after"),
+        ({"heldout": 0.3, "stratify": "y", "blocks": 2}, "got stratify and blocks"),
+        ({"heldout": 0.3, "stratify": "uot"}, "stratify: .* no column 'uot', did you mean 'out'"),
+        ({"heldout": 0.3, "stratify": "gap"}, r"missing values in gap \(1, the first in row 2\)"),
+        ({"heldout": 0.3, "blocks": 4}, "blocks is a whole number from 2 to the 3 rows, but got 4"),
+        ({"heldout": 0.3, "blocks": 1}, "blocks is a whole number from 2 .* but got 1"),
+        ({"heldout": 0.3, "blocks": 2.0}, "blocks is a whole number .* but got 2.0"),
+        ({"heldout": 0.3, "blocks": True}, "blocks is a whole number .* but got True"),
     ],
 )
 def test_an_unusable_split_is_refused(mode, message):
     frame = pd.DataFrame({"y": [0, 1, 7], "out": [0, 1, 1], "none": [0, 0, 0]})
+    frame["gap"] = [1.0, 2.0, np.nan]
     with pytest.raises(DataError, match=message):
         split(read(frame), **mode)
 

@@ -7,8 +7,7 @@ import pytest
 import xarray as xr
 
 import workbench as wb
-from models import counts
-from tests import declarations
+from models import binary, continuous, counts
 from workbench.optimum.search import WIDE
 from workbench.problem.blocks import NUMBERS
 
@@ -26,7 +25,7 @@ def linear():
     rng = np.random.default_rng(0)
     X, data = design(1_200, WIDE + 50, rng)
     y = X @ rng.normal(size=X.shape[1]) + rng.normal(size=len(X))
-    return X, y, wb.maximum_likelihood(wb.bind(declarations.linear, data(y)))
+    return X, y, wb.maximum_likelihood(wb.bind(continuous.normal, data(y)))
 
 
 def test_least_squares_is_found_to_the_last_digits(linear):
@@ -47,7 +46,7 @@ def test_two_thousand_columns():
     rng = np.random.default_rng(5)
     X, data = design(4_000, 2_000, rng)
     y = X @ rng.normal(size=X.shape[1]) + rng.normal(size=len(X))
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, data(y)))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, data(y)))
     assert fit.status == "a minimum"
     beta = np.linalg.lstsq(X, y, rcond=None)[0]
     np.testing.assert_allclose(fit.params.to_numpy()[:-1], beta, atol=1e-8 * fit.bse.max())
@@ -67,7 +66,7 @@ def test_a_column_without_variation_is_named_among_many():
     rng = np.random.default_rng(1)
     X, data = design(900, WIDE + 20, rng)
     X[:, 7] = 2 * X[:, 5]
-    fit = wb.maximum_likelihood(wb.bind(declarations.linear, data(rng.normal(size=len(X)))))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, data(rng.normal(size=len(X)))))
     assert fit.status == "not identified"
     assert "beta[x5]" in fit.optimum.verdict.advice
     assert "beta[x7]" in fit.optimum.verdict.advice
@@ -107,7 +106,7 @@ def test_no_pass_over_the_rows_takes_more_memory_than_a_few_hessians_or_blocks(c
     """JAX's own count of what the compiled function needs beside its arguments and results."""
     rng = np.random.default_rng(4)
     X, data = design(20_000, columns, rng)
-    problem = wb.bind(declarations.logistic, data(rng.integers(0, 2, len(X)).astype(float)))
+    problem = wb.bind(binary.logit, data(rng.integers(0, 2, len(X)).astype(float)))
     block, form = problem._blocks(None)[0], problem.functions._made_by["jax"]._by_predictors
     compiled = jax.jit(form.reduced).lower(problem.start(), *block).compile()
     numbers = compiled.memory_analysis().temp_size_in_bytes / 8

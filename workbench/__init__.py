@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.estimate import (
         Estimate,
         Laplace,
+        fit,
         likelihood_ratio_test,
         maximum_a_posteriori,
         maximum_likelihood,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from workbench.problem import Problem, bind
     from workbench.report import write_pages
     from workbench.study import Study
-    from workbench.table import Table, read, split
+    from workbench.table import Folds, Table, drop_missing, folds, read, split
 
 # Where each public name lives; imported when first asked for, so that `import workbench` is
 # quick and drawing a page needs no PyMC.
@@ -43,6 +44,7 @@ HOMES = {
     "estimate": (
         "Estimate",
         "Laplace",
+        "fit",
         "likelihood_ratio_test",
         "maximum_a_posteriori",
         "maximum_likelihood",
@@ -55,7 +57,7 @@ HOMES = {
     "problem": ("Problem", "bind"),
     "report": ("write_pages",),
     "study": ("Study",),
-    "table": ("Table", "read", "split"),
+    "table": ("Folds", "Table", "drop_missing", "folds", "read", "split"),
 }
 _HOME = {name: module for module, names in HOMES.items() for name in names}
 
@@ -69,6 +71,7 @@ __all__ = [
     "Estimate",
     "Evaluation",
     "Findings",
+    "Folds",
     "Laplace",
     "Mean",
     "ModelError",
@@ -81,7 +84,10 @@ __all__ = [
     "check",
     "compare",
     "design",
+    "drop_missing",
     "evaluate",
+    "fit",
+    "folds",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",

@@ -154,7 +154,10 @@ class _SecondOpinion:
         self.pointwise(fit.theta)  # raises ModelError now, if there is no such density
 
     def pointwise(self, theta: np.ndarray) -> np.ndarray:
-        terms = self.log_density(self.problem.distribution(theta), self.observed)
+        distribution = self.problem.distribution(theta)
+        terms = self.log_density(distribution, self.observed)
+        if density.is_vector(distribution):
+            return np.broadcast_to(terms, len(self.observed))
         by_row = np.broadcast_to(terms, self.observed.shape).reshape(len(self.observed), -1)
         return by_row.sum(axis=1)
 
@@ -432,7 +435,9 @@ def _density(fit: Estimate, second: _SecondOpinion) -> Agreement:
     """
     worst = (0.0, np.nan, np.nan, 0)
     places = (
-        (fit.problem.start(), fit.theta) if fit.optimum.verdict.determined else (fit.problem.start(),)
+        (fit.problem.start(), fit.theta)
+        if fit.optimum.verdict.determined
+        else (fit.problem.start(),)
     )
     for theta in places:
         ours, theirs = fit.problem.pointwise(theta), second.pointwise(theta)

@@ -20,7 +20,9 @@ import click
 from workbench.errors import WorkbenchError
 
 if TYPE_CHECKING:
+    from workbench.catalogue import Description, Entry
     from workbench.findings import Findings
+    from workbench.problem import Parameter
 
 CHECK_FAILED, MISUSE, ENVIRONMENT, NOT_FITTED, INTERRUPTED = 1, 2, 3, 4, 130
 # Outcomes of a check that count as reached, by --fail-on.
@@ -102,6 +104,40 @@ def report(folder: Path) -> None:
     click.echo(str(write_pages(Findings.read(folder), folder)))
 
 
+@commands.command()
+@click.argument("name", required=False)
+def models(name: str | None) -> None:
+    """List the definitions that a study can name, or describe one: NAME is file:function."""
+    with _progress() as note:
+        note("Loading PyMC")
+        from workbench.catalogue import described, listed
+
+        lines = [_entry_line(entry) for entry in listed()] if name is None else (
+            _description_lines(described(name, Path()))
+        )  # fmt: skip
+    click.echo("\n".join(lines))
+
+
+@commands.command()
+@click.argument("data", type=click.Path(path_type=Path))
+@click.argument("outcome")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("study.toml"),
+    show_default=True,
+    help="The study file to write; one that is there already is left alone.",
+)
+def new(data: Path, outcome: str, out: Path) -> None:
+    """Write a study file for a DATA file and its OUTCOME column, to be edited and run."""
+    with _progress() as note:
+        note("Loading PyMC")
+        from workbench.proposal import proposed, written
+
+        written(out, proposed(data, outcome, out.parent))
+    click.echo(str(out))
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one sentence on stderr, never a traceback."""
     try:
@@ -150,6 +186,33 @@ def _quiet() -> Iterator[None]:
             yield
         finally:
             logging.disable(logging.NOTSET)
+
+
+def _entry_line(entry: "Entry") -> str:
+    return f"{entry.name:44}{entry.line}"
+
+
+def _description_lines(description: "Description") -> list[str]:
+    lines = [description.name, "", description.documentation, "", "Data"]
+    lines += [f"  {line}" for line in description.expects]
+    lines += ["", "Parameters"]
+    if description.reason:
+        return [*lines, f"  not known without data: {description.reason}"]
+    names = [_with_dims(parameter) for parameter in description.parameters]
+    supports = [parameter.support for parameter in description.parameters]
+    wide, wider = max(map(len, names)), max(map(len, supports))
+    lines += [
+        f"  {name:{wide}}  {parameter.support:{wider}}  prior {parameter.prior}"
+        for name, parameter in zip(names, description.parameters, strict=True)
+    ]
+    return lines
+
+
+def _with_dims(parameter: "Parameter") -> str:
+    """beta[term], and a number where an axis has no name."""
+    axes = zip(parameter.dims, parameter.shape, strict=True)
+    told = [dim or str(length) for dim, length in axes]
+    return f"{parameter.name}[{', '.join(told)}]" if told else parameter.name
 
 
 def _json(found: "Findings") -> str:

@@ -18,6 +18,7 @@ from workbench.problem import Rows
 # One randomised PIT of counts moves the calibration KL by about its standard error from seed to
 # seed; the mean of twenty does not.
 RANDOMISATIONS = 20
+SEVERAL = "rows with several outcomes have no single distribution, and so no PIT, mean or shares"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,12 +31,13 @@ class Evaluation:
     name: str
     heldout: bool
     pointwise: np.ndarray  # NLL of each row, nats, (m,)
-    observed: np.ndarray  # outcome of each row
+    observed: np.ndarray  # outcome of each row; several numbers along a second axis
     labels: np.ndarray  # the rows' original labels
     weights: np.ndarray  # frequency weights
     groups: np.ndarray | None
-    distribution: Distribution  # of each row's outcome, at the estimate
-    conditional: bool  # whether it differs between rows
+    distribution: Distribution | None  # of each row's outcome; None where a row has several
+    discrete: bool  # whether `pointwise` are log probabilities; else log densities, with units
+    conditional: bool  # whether the distribution differs between rows
     training_nll: float  # NLL per training row, nats
     status: str  # the verdict on the fit's optimum
     seed: int
@@ -46,9 +48,9 @@ class Evaluation:
         return Status(self.status).determined
 
     @property
-    def discrete(self) -> bool:
-        """Whether `pointwise` are log probabilities; else they are log densities, with units."""
-        return density.is_discrete(self.distribution)
+    def ordered(self) -> bool:
+        """Whether an outcome is one number, which has a distribution function and a mean."""
+        return self.distribution is not None
 
     @property
     def nll(self) -> float:
@@ -64,9 +66,10 @@ class Evaluation:
     def normal_scores(self) -> np.ndarray:
         """The PIT as standard normal scores, accurate in both tails; SciPy's, (R, m).
 
-        For outcomes with atoms it is randomised, R times; else R is 1.
+        For outcomes with atoms it is randomised, R times; else R is 1. Raises ModelError for
+        several outcomes on one row, as `pit`, `expected` and `frequencies` do.
         """
-        of, below, at = self.distribution, density.just_below(self.observed), self.observed
+        of, below, at = self._single, density.just_below(self.observed), self.observed
         low, high = density.log_distribution_function, density.log_survival_function
         lower, upper = (low(of, below), low(of, at)), (high(of, below), high(of, at))
         rng = np.random.default_rng(self.seed)
@@ -91,6 +94,8 @@ class Evaluation:
             )
         if not (self.weights == 1).all():
             return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
+        if not self.ordered:
+            return _no_divergence(SEVERAL)
         scores = self.normal_scores[0]
         if len(np.unique(scores)) < len(scores):
             return _no_divergence(
@@ -105,7 +110,7 @@ class Evaluation:
     @cached_property
     def expected(self) -> np.ndarray:
         """Expected outcome of each row, (m,)."""
-        return np.broadcast_to(density.mean(self.distribution), self.observed.shape).copy()
+        return np.broadcast_to(density.mean(self._single), self.observed.shape).copy()
 
     @property
     def rows_hash(self) -> str:
@@ -120,7 +125,13 @@ class Evaluation:
     def frequencies(self, values: np.ndarray) -> np.ndarray:
         """For counts: the share of rows that the model expects at each value."""
         wanted = [float(value) for value in values]
-        return density.probabilities(self.distribution, wanted, weights=self.weights)
+        return density.probabilities(self._single, wanted, weights=self.weights)
+
+    @property
+    def _single(self) -> Distribution:
+        if self.distribution is None:
+            raise ModelError(SEVERAL)
+        return self.distribution
 
 
 def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) -> Evaluation:
@@ -135,10 +146,9 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
             f"{fit.problem.name} has no finite optimum to evaluate: {fit.optimum.verdict.advice}"
         )
     problem = fit.problem if data is None else fit.problem.on(data)
-    distribution = problem.distribution(fit.theta)
     observed = np.asarray(problem.rows.observed, float)
-    if observed.ndim != 1:
-        raise ModelError("rows with several outcomes each cannot be evaluated yet")
+    single = observed.ndim == 1 and problem.graph.distribution is not None
+    distribution = problem.distribution(fit.theta) if single else None
     return Evaluation(
         name=fit.problem.name,
         heldout=data is not None and not _seen(fit.problem.rows, problem.rows),
@@ -148,7 +158,8 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         weights=problem.rows.weights,
         groups=problem.rows.groups,
         distribution=distribution,
-        conditional=_varies(distribution),
+        discrete=density.is_discrete(distribution) if distribution else problem.graph.discrete,
+        conditional=distribution is None or _varies(distribution),
         training_nll=-fit.llf / fit.nobs,
         status=fit.status,
         seed=seed,

@@ -135,6 +135,7 @@ class FitFound(Value):
     description: str  # first line of the definition's docstring
     formula: str
     predictors: dict[str, str]
+    held: dict[str, float] = {}  # natural values by the parameter's name, as the study fixed them
     latex: str | None
     k: int
     training_nll: float  # sum over training rows, nats
@@ -176,7 +177,7 @@ class Contender(Value):
 
 
 class Ranking(Value):
-    """Models in order of held-out cross-entropy, best first; only optima in all parameters are ranked."""
+    """Models in order of held-out cross-entropy, best first; ranked where all is determined."""
 
     contenders: tuple[Contender, ...]
     unranked: dict[str, str]  # name -> why
@@ -198,6 +199,13 @@ class BaselineFound(Value):
     cross_entropy: Quantity
 
 
+class DroppedFound(Value):
+    """Rows dropped before the split for their missing values, counted by column."""
+
+    counts: dict[str, int]
+    rows: int
+
+
 class DataFound(Value):
     """Where the rows came from and how they were split."""
 
@@ -206,11 +214,15 @@ class DataFound(Value):
     notes: tuple[str, ...]
     sha256: str
     outcome: str
+    unit: str | None = None
+    width: Number = None
+    categories: tuple[str, ...] = ()  # in the order of their codes; empty for numbers
     discrete: bool
     rows: int
     training_rows: int
     heldout_rows: int
     split: str
+    dropped: DroppedFound | None = None  # None where a missing value would have been refused
     group: str | None
     groups: int | None
     training_groups: int | None
@@ -232,7 +244,9 @@ class Findings(Value):
 
     A tree is ArviZ's container, with a group `heldout` beside the usual ones: `observed, nll,
     pit, mean` along `row` (row labels as its coordinate, `group` codes where declared) and, for
-    counts, `frequency` along `value`: the share of each count that the model expects.
+    counts, `frequency` along `value`: the share of each count that the model expects. Several
+    outcomes on a row have neither `pit` nor `mean`; three categories or more have no `mean` and
+    no `frequency`: their codes are no numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

@@ -57,16 +57,26 @@ def data_found(
         notes=study.data.notes,
         sha256=training.sha256,
         outcome=first.plan.outcome if first else written,
+        unit=study.data.unit,
+        width=study.data.width,
+        categories=first.plan.categories if first else (),
         discrete=bool(first and first.evaluation.discrete),
         rows=len(training) + len(heldout),
         training_rows=len(training),
         heldout_rows=len(heldout),
-        split=study.split.words(group, study.seed),
+        split=study.split.words(group, study.data.time, study.seed),
+        dropped=_dropped(training),
         group=group,
         groups=_levels(group, training, heldout),
         training_groups=_levels(group, training),
         heldout_groups=_levels(group, heldout),
     )
+
+
+def _dropped(table: Table) -> found.DroppedFound | None:
+    if table.dropped is None:
+        return None
+    return found.DroppedFound(counts=dict(table.dropped.counts), rows=table.dropped.rows)
 
 
 def _levels(group: str | None, *tables: Table) -> int | None:
@@ -86,7 +96,8 @@ def fit_found(
         define=study.models[name].define,
         description=documentation.partition("\n")[0],
         formula=study.formula(name),
-        predictors=_predictors_used(study, name, fitted.definition),
+        predictors=_predictors_used(study, name, fitted),
+        held=study.models[name].fixed,
         latex=getattr(fitted.definition, "latex", None),
         k=fit.k,
         training_nll=-fit.llf,
@@ -106,11 +117,13 @@ def fit_found(
     )
 
 
-def _predictors_used(study: StudyFile, name: str, definition: object) -> dict[str, str]:
+def _predictors_used(study: StudyFile, name: str, fitted: Fitted) -> dict[str, str]:
     """Every further predictor, with the main formula's right side where none was given."""
     given = study.predictors(name)
     main = "~" + study.formula(name).partition("~")[2]
-    return {p: given.get(p, main) for p in getattr(definition, "predictors", ())} | given
+    if fitted.plan.offsets:
+        main += ", without its offset"
+    return {p: given.get(p, main) for p in getattr(fitted.definition, "predictors", ())} | given
 
 
 def _verdict(fit: Estimate) -> found.VerdictFound:
@@ -136,15 +149,20 @@ def tree(fitted: Fitted) -> xr.DataTree:
 
 def _heldout_rows(fitted: Fitted) -> xr.Dataset:
     evaluation = fitted.evaluation
+    axes = ("row", *(f"outcome_{axis}" for axis in range(1, evaluation.observed.ndim)))
     arrays: dict[str, Any] = {
-        "observed": ("row", evaluation.observed),
+        "observed": (axes, evaluation.observed),
         "nll": ("row", evaluation.pointwise),
-        "pit": ("row", evaluation.pit),
-        "mean": ("row", evaluation.expected),
     }
+    coords: dict[str, Any] = {"row": evaluation.labels}
     if evaluation.groups is not None:
         arrays["group"] = ("row", evaluation.groups)
-    coords: dict[str, Any] = {"row": evaluation.labels}
+    if not evaluation.ordered:
+        return xr.Dataset(arrays, coords=coords)
+    arrays["pit"] = ("row", evaluation.pit)
+    if len(fitted.plan.categories) > 2:  # whose codes are no numbers
+        return xr.Dataset(arrays, coords=coords)
+    arrays["mean"] = ("row", evaluation.expected)
     if fitted.fit.problem.graph.discrete:
         values = np.arange(min(int(evaluation.observed.max()), LARGEST_COUNT) + 1)
         arrays["frequency"] = ("value", evaluation.frequencies(values))

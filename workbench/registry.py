@@ -24,7 +24,7 @@ def definition_named(name: str, folder: Path) -> Callable[..., Any]:
             f"'{name}' does not name a definition; write file and function, such as "
             "'counts:poisson' or 'my_models.py:growth'"
         )
-    module = _from_file(folder / home) if home.endswith(".py") else _from_package(home)
+    module = _from_file(folder / home) if home.endswith(".py") else module_named(home)
     found = getattr(module, function, None)
     if not callable(found):
         offered = definitions_in(module)
@@ -44,7 +44,8 @@ def definitions_in(module: ModuleType) -> list[str]:
     ]
 
 
-def _from_package(home: str) -> ModuleType:
+def module_named(home: str) -> ModuleType:
+    """A registered file of definitions, or any importable one. Raises ModelError."""
     registered = {point.name: point.value for point in entry_points(group=GROUP)}
     where = registered.get(home, home)
     with foreign_code(home, "cannot be loaded:"):

@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -16,15 +17,15 @@ from workbench import findings as found
 from workbench.agreement import check
 from workbench.comparison import compare
 from workbench.errors import DataError, ModelError
-from workbench.estimate import maximum_a_posteriori, maximum_likelihood
+from workbench.estimate import held_at, maximum_a_posteriori, maximum_likelihood
 from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
-from workbench.formula import Design, design, intercept_only
+from workbench.formula import Design, columns_used, design, intercept_only
 from workbench.problem import Problem, bind
 from workbench.recording import Fitted, baseline_found, data_found, fit_found, ranking_found, tree
 from workbench.registry import definition_named
 from workbench.study_file import StudyFile, read_study_file
-from workbench.table import Table, read, split
+from workbench.table import Table, drop_missing, read, split
 
 PACKAGES = ("pymc", "pytensor", "jax", "statsmodels", "arviz", "numpy", "scipy", "formulaic")
 UNLIKE = (
@@ -59,9 +60,24 @@ class Study(StudyFile):
 
     def tables(self) -> tuple[Table, Table]:
         """Training and held-out rows. Raises DataError."""
-        table = read(self.folder / self.data.file, **self.data.roles)
+        table = read(self.folder / self.data.file)
+        used = [column for column in self._columns() if column in table.columns]
+        if self.data.missing == "drop" and used:
+            table = drop_missing(table, *used)
+        table = read(table, **self.data.declared)
         ways = self.split.model_dump()
         return split(table, **ways, rng=np.random.default_rng(self.seed))
+
+    def _columns(self) -> list[str]:
+        """Every column that a model uses, or the split: rows are dropped for all models alike."""
+        used = list(self.data.roles.values())
+        marks = (self.split.column, self.split.stratify)
+        used += [column for column in marks if column is not None]
+        for name in self.models:
+            for formula in (self.formula(name), *self.predictors(name).values()):
+                with suppress(DataError):  # told of when its model is bound
+                    used += columns_used(formula)
+        return used
 
     def validate_all(self) -> list[str]:
         """Read everything and bind every model, fitting nothing: a sentence for each mistake."""
@@ -137,16 +153,25 @@ class Study(StudyFile):
     def _bind(self, name: str, training: Table, heldout: Table) -> Bound:
         model = self.models[name]
         definition = definition_named(model.define, self.folder)
-        plan = design(self.formula(name), training, **self.predictors(name))
+        plan = design(
+            self.formula(name),
+            training,
+            collinear=self.collinear(name),
+            **self.predictors(name),
+        )
         test_rows = plan(heldout)
-        return Bound(plan, definition, bind(definition, plan(training)), test_rows)
+        problem = bind(definition, plan(training))
+        if model.fixed:
+            held_at(problem, model.fixed)  # refuses a name or a value that the declaration has not
+        return Bound(plan, definition, problem, test_rows)
 
     def _fit(self, name: str, bound: Bound, note: Note, clock: Callable[[], float]) -> Fitted:
         rng = np.random.default_rng([self.seed, list(self.models).index(name)])
         note(f"{name}: maximum likelihood")
-        fit = maximum_likelihood(bound.problem, rng=rng)
+        fixed = self.models[name].fixed
+        fit = maximum_likelihood(bound.problem, fixed=fixed, rng=rng)
         note(f"{name}: maximum a posteriori")
-        map_fit = maximum_a_posteriori(bound.problem, rng=rng)
+        map_fit = maximum_a_posteriori(bound.problem, fixed=fixed, rng=rng)
         note(f"{name}: held-out rows")
         evaluation = evaluate(fit, bound.test_rows, seed=self.seed)
         map_found = map_fit.optimum.verdict.determined
@@ -176,6 +201,12 @@ class Study(StudyFile):
     def _baseline_define(self) -> str:
         return self.report.baseline or self.models[self.reference].define
 
+    @property
+    def _baseline_fixed(self) -> dict[str, float]:
+        """What the reference holds, where the baseline is its definition without predictors."""
+        reference = self.models[self.reference]
+        return reference.fixed if reference.define == self._baseline_define else {}
+
     def _baseline(
         self, training: Table, heldout: Table, note: Note
     ) -> Evaluation | FailedModel | None:
@@ -183,7 +214,7 @@ class Study(StudyFile):
         define = self._baseline_define
         try:
             bound = self._bind_baseline(training, heldout)
-            fit = maximum_likelihood(bound.problem)
+            fit = maximum_likelihood(bound.problem, fixed=self._baseline_fixed)
             if fit.optimum.verdict.determined:
                 return evaluate(fit, bound.test_rows, seed=self.seed)
         except (DataError, ModelError) as reason:
@@ -194,5 +225,5 @@ class Study(StudyFile):
 
     def _bind_baseline(self, training: Table, heldout: Table) -> Bound:
         definition = definition_named(self._baseline_define, self.folder)
-        plan = intercept_only(design(self.formula(self.reference), training))
+        plan = intercept_only(design(self.formula(self.reference), training, collinear="keep"))
         return Bound(plan, definition, bind(definition, plan(training)), plan(heldout))

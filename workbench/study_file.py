@@ -3,9 +3,10 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,10 +20,12 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from workbench.errors import StudyError, nearest
+from workbench.formula import quoted
+from workbench.table import Roles
 
 Mistake = tuple[str, str]  # place in the file, what is wrong there
 
-WAYS_TO_SPLIT = ("heldout", "after", "column")
+WAYS_TO_SPLIT = ("heldout", "last", "after", "column")
 # pydantic's kinds of mistakes in the words of someone who writes a study file.
 WORDS = {
     "dict_type": "must be a table",
@@ -32,6 +35,7 @@ WORDS = {
     "greater_than_equal": "must be at least {ge:g}",
     "int_type": "must be a whole number",
     "less_than": "must be less than {lt:g}",
+    "literal_error": "must be {expected}",
     "missing": "is missing",
     "model_type": "must be a table",
     "string_type": 'must be text, in quotes: "..."',
@@ -53,51 +57,80 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Where the rows are, and the columns with a role of their own."""
+    """Where the rows are, the columns with a role of their own, and what the outcome is."""
 
     file: str
     source: str = ""
     notes: tuple[str, ...] = Field(default=(), strict=False)  # TOML has lists
+    outcome: str | None = None
+    unit: str | None = None
+    width: PositiveFloat | None = None
     group: str | None = None
     weight: str | None = None
     exposure: str | None = None
     offset: str | None = None
     time: str | None = None
+    trials: str | None = None
+    missing: Literal["refuse", "drop"] = "refuse"  # rows with missing values
 
     @property
-    def roles(self) -> dict[str, str | None]:
-        """Role -> column."""
-        return self.model_dump(include={"group", "weight", "exposure", "offset", "time"})
+    def roles(self) -> dict[str, str]:
+        """Role -> column, of the declared roles alone."""
+        known = {role.name for role in fields(Roles)}
+        columns = self.model_dump(include=known, exclude_none=True)
+        return {role: str(column) for role, column in columns.items()}
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """What `table.read` takes beside the file: roles, unit and width."""
+        return self.roles | {"unit": self.unit, "width": self.width}
 
 
 class SplitSection(Section):
-    """Which rows are held out: a share of them, those after a time, or those marked in a column."""
+    """Which rows are held out: a share, the latest, those after a time, or marked in a column."""
 
     heldout: float | None = Field(default=None, gt=0, lt=1)
+    stratify: str | None = None
+    blocks: int | None = Field(default=None, ge=2)
+    last: float | None = Field(default=None, gt=0, lt=1)
     after: Annotated[str | int | float | date | None, BeforeValidator(_moment)] = None
     column: str | None = None
 
-    def words(self, group: str | None, seed: int) -> str:
+    def words(self, group: str | None, time: str | None, seed: int) -> str:
         """The split as the page tells it."""
         if self.heldout is not None:
-            by = f", whole groups of '{group}' at a time" if group else ""
-            return f"{100 * self.heldout:g}% of the rows held out at random (seed {seed}){by}"
+            share = f"{100 * self.heldout:g}% of the rows held out at random (seed {seed})"
+            return share + self._drawn(group, time)
+        if self.last is not None:
+            return f"the latest {100 * self.last:g}% of the rows by '{time}' held out"
         if self.after is not None:
             return f"rows after {self.after} held out"
         return f"rows marked in '{self.column}' held out"
 
+    def _drawn(self, group: str | None, time: str | None) -> str:
+        if self.blocks is not None:
+            order = f"in time ('{time}')" if time else "in the order of the rows"
+            return f", whole blocks of {self.blocks} that are contiguous {order}"
+        by = f", whole groups of '{group}' at a time" if group else ""
+        return by + (f", the same share in each stratum of '{self.stratify}'" * bool(self.stratify))
+
 
 class DefaultsSection(Section):
-    """The formulas of every model that has none of its own."""
+    """The formulas of every model that has none of its own, and whether terms may be collinear."""
 
     formula: str | None = None
     predictors: dict[str, str] = {}
+    collinear: Literal["refuse", "keep"] | None = None
 
 
 class ModelSection(DefaultsSection):
-    """One model: its definition by name, and its formulas where they differ from the defaults."""
+    """One model: its definition by name, and its formulas where they differ from the defaults.
+
+    `fixed` holds parameters at a value on the natural scale, by name or by label.
+    """
 
     define: str
+    fixed: dict[str, float] = {}
 
 
 class ChecksSection(Section):
@@ -139,8 +172,15 @@ class StudyFile(Section):
         return self.report.reference or next(iter(self.models))
 
     def formula(self, name: str) -> str:
-        """The main formula of a model."""
-        return self.models[name].formula or self.defaults.formula or ""
+        """The main formula of a model, with the outcome that [data] names where it has none."""
+        formula = self.models[name].formula or self.defaults.formula or "~ 1"
+        if self.data.outcome and formula.lstrip().startswith("~"):
+            return f"{quoted(self.data.outcome)} {formula.lstrip()}"
+        return formula
+
+    def collinear(self, name: str) -> str:
+        """What becomes of collinear terms of a model: its own setting, else the default."""
+        return self.models[name].collinear or self.defaults.collinear or "refuse"
 
     def predictors(self, name: str) -> dict[str, str]:
         """The further formulas of a model, its own before the defaults."""
@@ -202,7 +242,7 @@ def _disagreements(content: Mapping[str, Any]) -> list[Mistake]:
     formulas = {name: model.get("formula") or default for name, model in models.items()}
     return [
         *_split_mistakes(content),
-        *_formula_mistakes(formulas),
+        *_formula_mistakes(formulas, _table(content, "data").get("outcome")),
         *_reference_mistakes(_table(content, "report").get("reference"), models),
     ]
 
@@ -213,28 +253,45 @@ def _table(content: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _split_mistakes(content: Mapping[str, Any]) -> Iterator[Mistake]:
-    if isinstance(content.get("split"), Mapping):
-        given = [way for way in WAYS_TO_SPLIT if content["split"].get(way) is not None]
-        if len(given) != 1:
-            had = " and ".join(given) or "none"
-            yield "split", f"needs one of heldout, after and column, and has {had}"
+    if not isinstance(content.get("split"), Mapping):
+        return
+    has = [key for key, value in content["split"].items() if value is not None]
+    given = [way for way in WAYS_TO_SPLIT if way in has]
+    if len(given) != 1:
+        had = " and ".join(given) or "none"
+        yield "split", f"needs one of heldout, last, after and column, and has {had}"
+    refined = [key for key in ("stratify", "blocks") if key in has]
+    if len(refined) == 2:
+        yield "split", "draws either from strata or whole blocks, and has stratify and blocks"
+    for key in refined:
+        if "heldout" not in has:
+            yield _place("split", key), "goes with heldout"
 
 
-def _formula_mistakes(formulas: Mapping[str, object]) -> Iterator[Mistake]:
+def _formula_mistakes(formulas: Mapping[str, object], declared: object) -> Iterator[Mistake]:
     """Every model has a formula, and all explain one outcome: others cannot be compared."""
     outcomes = {}
     for name, formula in formulas.items():
-        if formula is None:
-            yield _place("models", name), "has no formula, and [defaults] gives none"
+        if formula is None and declared is None:
+            yield (
+                _place("models", name),
+                "has no formula, [defaults] gives none, and [data] names no outcome",
+            )
         elif isinstance(formula, str) and "~" in formula:
             outcomes[name] = formula.partition("~")[0].strip().strip("`")
-    first = next(iter(outcomes), "")
-    for name, outcome in outcomes.items():
-        if outcome and outcomes[first] and outcome != outcomes[first]:
+    named = {name: outcome for name, outcome in outcomes.items() if outcome}
+    first = next(iter(named), "")
+    known, by = (
+        (declared, "[data] names")
+        if isinstance(declared, str)
+        else (named.get(first), f"'{first}' explains")
+    )
+    for name, outcome in named.items():
+        if outcome != known:
             yield (
                 _place("models", name, "formula"),
-                f"the outcome is '{outcome}', but '{first}' explains '{outcomes[first]}'; models "
-                "are compared on one outcome",
+                f"the outcome is '{outcome}', but {by} '{known}'; models are compared on one "
+                "outcome",
             )
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
 
-from tests.published.regressions import column, real, regression
+from tests.published.regressions import real, regression
 
 
 def _cutpoints(data):
@@ -30,14 +30,3 @@ def _ordered_cloglog(eta, y, data):
 
 
 ordered_cloglog = regression(_ordered_cloglog)
-
-
-def multinomial_logit(data):
-    """Categories 0, 1, 2, ..., the first of which is the base."""
-    categories = np.arange(1, int(data["y"].max()) + 1)
-    with pm.Model(coords={"category": categories, "term": data["term"].values}) as model:
-        X = pm.Data("X", data["X"], dims=("row", "term"))
-        eta = X @ pm.Normal("beta", 0.0, 10.0, dims=("category", "term")).T
-        whole = pt.concatenate([pt.zeros_like(eta[:, :1]), eta], axis=1)
-        pm.Categorical("outcome", logit_p=whole, observed=column(data, "y"))
-    return model

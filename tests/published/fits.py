@@ -1,7 +1,7 @@
 """How each published fit is declared, and what of ours its parameters are called."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -9,10 +9,20 @@ import numpy as np
 import xarray as xr
 
 import workbench as wb
-from models import counts
-from tests import declarations
+from models import (
+    binary,
+    categorical,
+    circular,
+    continuous,
+    counts,
+    multivariate,
+    ordered,
+    positive,
+    proportions,
+)
 from tests.published import categories, groups, lifetimes, regressions, samples
 from tests.published.records import PUBLISHED, dataset, table, terms
+from workbench.estimate.expressions import evaluated
 
 
 @dataclass(frozen=True)
@@ -24,7 +34,9 @@ class Declared:
     further
         Predictor by the definition's name -> the record's list of its terms.
     columns
-        What the definition reads as it is.
+        What the definition reads as it is, or under another name: name -> column.
+    turned
+        Coefficients that have the other sign in the source.
     errors
         The kind of the errors that the source prints ("": another one), and of some parameters.
     data
@@ -35,24 +47,31 @@ class Declared:
     names: Mapping[str, str] = field(default_factory=dict)
     further: Mapping[str, str] = field(default_factory=dict)
     formula: str | None = None
-    columns: tuple[str, ...] = ()
+    columns: Sequence[str] | Mapping[str, str] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
     fixed: Mapping[str, float] | None = None
     errors: str = "observed"
     errors_of: Mapping[str, str] = field(default_factory=dict)
     data: Callable | None = None
+    turned: str = ""
 
 
-def as_axes(frame):
-    """Several numbers a row."""
-    return xr.Dataset({"y": (("row", "axis"), frame.to_numpy(float))}, {"axis": list(frame)})
+def as_outcomes(frame):
+    """Several numbers a row, and an intercept alone."""
+    return xr.Dataset(
+        {
+            "y": (("row", "outcome"), frame.to_numpy(float)),
+            "X": (("row", "term"), np.ones((len(frame), 1))),
+        },
+        {"outcome": list(frame), "term": ["Intercept"]},
+    )
 
 
 # Of the Cholesky factor, whose rows are packed one after the other.
 COVARIANCE = {
-    "m1": "mean[Sepal.Length]",
-    "m2": "mean[Sepal.Width]",
-    "m3": "mean[Petal.Length]",
+    "m1": "beta[Sepal.Length, Intercept]",
+    "m2": "beta[Sepal.Width, Intercept]",
+    "m3": "beta[Petal.Length, Intercept]",
     "S11": "factor[0] ** 2",
     "S21": "factor[0] * factor[1]",
     "S31": "factor[0] * factor[3]",
@@ -60,6 +79,8 @@ COVARIANCE = {
     "S32": "factor[1] * factor[3] + factor[2] * factor[4]",
     "S33": "factor[3] ** 2 + factor[4] ** 2 + factor[5] ** 2",
 }
+LOGNORMAL = {"meanlog": "beta[Intercept]", "sdlog": "sigma"}
+GAMMA = {"shape": "alpha", "rate": "alpha / exp(beta[Intercept])"}
 INFLATION = {"zero": "inflation_design"}
 ZERO_PART = {"zero": "zero_part_design"}
 RIGHT, EITHER = ("status",), ("status", "t2")
@@ -68,26 +89,33 @@ CLUSTERED = {"group": "ship"}
 
 FITS = {
     # Distributions
-    "dist.groundbeef_gamma": Declared(samples.gamma),
-    "dist.groundbeef_lnorm": Declared(samples.lognormal),
+    "dist.groundbeef_gamma": Declared(positive.gamma, GAMMA),
+    "dist.groundbeef_lnorm": Declared(positive.lognormal, LOGNORMAL),
     "dist.endosulfan_burr": Declared(samples.burr),
-    "dist.danishuni_lnorm": Declared(samples.lognormal),
-    "dist.danishuni_pareto2": Declared(samples.lomax),
-    "dist.aircondit_exp": Declared(samples.exponential),
+    "dist.danishuni_lnorm": Declared(positive.lognormal, LOGNORMAL),
+    # A Pareto tail from zero: the generalised one by other parameters.
+    "dist.danishuni_pareto2": Declared(
+        positive.generalised_pareto, {"shape": "1 / xi", "scale": "exp(beta[Intercept]) / xi"}
+    ),
+    "dist.aircondit_exp": Declared(positive.exponential, {"rate": "exp(-beta[Intercept])"}),
     "dist.newcomb_logistic": Declared(samples.logistic),
-    "dist.abbey_lnorm": Declared(samples.lognormal),
-    "dist.rivers_lnorm": Declared(samples.lognormal),
-    "dist.rivers_gamma": Declared(samples.gamma),
-    "dist.discoveries_pois": Declared(samples.poisson),
+    "dist.abbey_lnorm": Declared(positive.lognormal, LOGNORMAL),
+    "dist.rivers_lnorm": Declared(positive.lognormal, LOGNORMAL),
+    "dist.rivers_gamma": Declared(positive.gamma, GAMMA),
+    "dist.discoveries_pois": Declared(counts.poisson, {"lambda": "exp(beta[Intercept])"}),
     "dist.quinedays_geom": Declared(samples.geometric),
-    "dist.quinedays_nbinom": Declared(samples.negative_binomial),
-    "dist.precip_norm": Declared(samples.normal),
+    "dist.quinedays_nbinom": Declared(
+        counts.negative_binomial, {"size": "alpha", "mu": "exp(beta[Intercept])"}
+    ),
+    "dist.precip_norm": Declared(continuous.normal, {"mean": "beta[Intercept]", "sd": "sigma"}),
     "dist.oxford_gev": Declared(samples.extreme_value),
-    "dist.pigeonsv1_vonmises": Declared(samples.von_mises),
+    "dist.pigeonsv1_vonmises": Declared(
+        circular.von_mises, {"mu": "2 * atan(beta[Intercept])"}, data=lambda case: turned(case)
+    ),
     "dist.iris_setosa_mvn": Declared(
-        samples.multinormal,
+        multivariate.normal,
         names=COVARIANCE,
-        data=lambda case: as_axes(table(case).frame),
+        data=lambda case: as_outcomes(table(case).frame),
     ),
     # Generalised linear models. Of the gamma and the inverse Gaussian three likelihoods are in
     # use; `refined` is Stata's, whose dispersion is 1. The others, and the errors that R prints
@@ -101,11 +129,11 @@ FITS = {
     "glm.cpunish_poisson": Declared(counts.poisson),
     "glm.cpunish_scaled_poisson": Declared(counts.poisson),
     # Discrete outcomes
-    "disc.spector_logit": Declared(declarations.logistic),
-    "disc.spector_probit": Declared(declarations.probit),
-    "disc.spector_logit_constraint1": Declared(declarations.logistic, fixed={"beta[gpa]": 2.8}),
-    "disc.spector_logit_robust": Declared(declarations.logistic, errors="sandwich"),
-    "disc.anes96_mnlogit": Declared(categories.multinomial_logit),
+    "disc.spector_logit": Declared(binary.logit),
+    "disc.spector_probit": Declared(binary.probit),
+    "disc.spector_logit_constraint1": Declared(binary.logit, fixed={"beta[gpa]": 2.8}),
+    "disc.spector_logit_robust": Declared(binary.logit, errors="sandwich"),
+    "disc.anes96_mnlogit": Declared(categorical.multinomial_logit),
     "disc.randhie_poisson": Declared(counts.poisson),
     # Stata's alpha, the dispersion, is the inverse of ours; the slopes' errors are R's glm.nb's.
     "disc.randhie_nb2": Declared(
@@ -114,23 +142,27 @@ FITS = {
         errors="expected",
         errors_of={"alpha": "observed"},
     ),
-    "disc.randhie_nb1": Declared(regressions.nb1),
-    "disc.randhie_gp2": Declared(regressions.generalised_poisson),
+    "disc.randhie_nb1": Declared(counts.negative_binomial_1, {"alpha": "delta"}),
+    "disc.randhie_gp2": Declared(counts.generalised_poisson, {"alpha": "phi"}),
     "disc.randhie_zero_inflated_poisson_logit": Declared(
         counts.zero_inflated_poisson, further=INFLATION
     ),
-    "disc.randhie_zinb": Declared(regressions.zero_inflated, further=INFLATION),
+    "disc.randhie_zinb": Declared(
+        counts.zero_inflated_negative_binomial, {"alpha": "1 / alpha"}, further=INFLATION
+    ),
     "disc.randhie_truncated_poisson": Declared(regressions.poisson_above(5)),
-    "disc.docvis_trunc_poisson": Declared(regressions.poisson_above(0)),
+    "disc.docvis_trunc_poisson": Declared(counts.truncated_poisson),
     "disc.docvis_trunc_poisson1": Declared(regressions.poisson_above(1)),
     "disc.ships_poisson_exposure_clu": Declared(
-        regressions.log_poisson, roles=OFFSET | CLUSTERED, errors="cluster"
+        counts.poisson, roles=OFFSET | CLUSTERED, errors="cluster"
     ),
     "disc.ships_poisson_clu": Declared(counts.poisson, roles=CLUSTERED, errors="cluster"),
-    "disc.ships_negbin_exposure_nonrobust": Declared(regressions.nb2, roles=OFFSET),
+    "disc.ships_negbin_exposure_nonrobust": Declared(
+        counts.negative_binomial, {"alpha": "1 / alpha"}, roles=OFFSET
+    ),
     # The constraint age4 = age5 is one term.
     "disc.doctors_poisson_exposure_constraint": Declared(
-        regressions.log_poisson,
+        counts.poisson,
         dict.fromkeys(["age4", "age5"], "beta[I(age4 + age5)]"),
         formula="deaths ~ smokes + age2 + age3 + I(age4 + age5)",
         roles={"offset": "lnpyears"},
@@ -138,12 +170,12 @@ FITS = {
     "disc.condpoisson_1d": Declared(
         groups.conditional, data=lambda case: groups.in_groups(table(case).frame, "g", "y", ["x1"])
     ),
-    "disc.ucla_ordered_logit": Declared(categories.proportional_odds),
+    "disc.ucla_ordered_logit": Declared(ordered.logit),
     "disc.ucla_ordered_cloglog": Declared(categories.ordered_cloglog),
     "disc.methylation_beta_logprec": Declared(
-        regressions.beta_with_precision, further={"precision": "precision_design"}
+        proportions.variable_precision_beta, further={"precision": "precision_design"}
     ),
-    "disc.foodexpenditure_beta": Declared(regressions.beta, errors="expected"),
+    "disc.foodexpenditure_beta": Declared(proportions.beta, errors="expected"),
     # Censored outcomes
     "cens.lung_weibull": Declared(lifetimes.weibull_lifetimes, columns=RIGHT),
     "cens.kidney_weibull": Declared(lifetimes.weibull_lifetimes, columns=RIGHT),
@@ -156,27 +188,31 @@ FITS = {
     "cens.salinity_loglogistic": Declared(lifetimes.interval_loglogistic, columns=EITHER),
     "cens.smokedfish_norm": Declared(lifetimes.interval_normal, columns=EITHER),
     # Regressions that R prints
-    "rreg.birthwt_logit": Declared(declarations.logistic),
-    "rreg.infert_logit": Declared(declarations.logistic),
-    "rreg.mroz_logit": Declared(declarations.logistic),
+    "rreg.birthwt_logit": Declared(binary.logit),
+    "rreg.infert_logit": Declared(binary.logit),
+    "rreg.mroz_logit": Declared(binary.logit),
     "rreg.dobson_poisson": Declared(counts.poisson),
     "rreg.insectsprays_poisson": Declared(counts.poisson),
     "rreg.clotting_gamma_lot2": Declared(regressions.gamma_inverse, errors="expected"),
-    "rreg.clotting_gamma_lot1_log": Declared(regressions.gamma_log, errors="expected"),
+    "rreg.clotting_gamma_lot1_log": Declared(
+        positive.gamma, {"shape": "alpha"}, errors="expected"
+    ),
     "rreg.biochem_zip": Declared(counts.zero_inflated_poisson, further=ZERO_PART),
     "rreg.biochem_zinb": Declared(
-        regressions.zero_inflated, {"theta": "1 / alpha"}, further=ZERO_PART
+        counts.zero_inflated_negative_binomial, {"theta": "alpha"}, further=ZERO_PART
     ),
-    "rreg.biochem_hurdle_pois": Declared(regressions.hurdle, further=ZERO_PART),
+    # R's zero part is the log-odds of a count above zero, ours those of a zero.
+    "rreg.biochem_hurdle_pois": Declared(counts.hurdle_poisson, further=ZERO_PART, turned="gamma"),
     "rreg.stats4_hyperbola": Declared(regressions.hyperbola, columns=("x",)),
-    "rreg.wine_clm_logit": Declared(categories.proportional_odds),
-    "rreg.irisbin_mnlogit": Declared(categories.multinomial_logit),
-    "rreg.lirat_betabinom_hb": Declared(regressions.beta_binomial, columns=("m",)),
+    "rreg.wine_clm_logit": Declared(ordered.logit),
+    "rreg.irisbin_mnlogit": Declared(categorical.multinomial_logit),
+    "rreg.lirat_betabinom_hb": Declared(
+        binary.beta_binomial, {"M": "phi"}, columns={"trials": "m"}
+    ),
     "rreg.infert_clogit": Declared(
-        groups.conditional,
-        data=lambda case: groups.in_groups(
-            table(case).frame, "stratum", "case", ["spontaneous", "induced"]
-        ),
+        categorical.conditional_logit,
+        formula="case ~ 0 + spontaneous + induced",
+        roles={"group": "stratum"},
     ),
     "rreg.lakehuron_ar2": Declared(
         groups.autoregression, data=lambda case: groups.lagged(table(case).frame)
@@ -223,11 +259,13 @@ def _ours(case, name):
         return FITS[case].names[name]
     for prefix, symbol in SYMBOLS.items():
         if name.startswith(prefix):
-            return f"{symbol}[{_term(name.removeprefix(prefix))}]"
+            sign = "-" * (FITS[case].turned == symbol)
+            return f"{sign}{symbol}[{_term(name.removeprefix(prefix))}]"
     if category := re.fullmatch(r"(\d+):(.*)", name):
         return f"beta[{category[1]}, {_term(category[2])}]"
     if cut := re.fullmatch(r"cut(\d+)", name):
-        return f"cut[{cut[1]}]"
+        first = 1 if FITS[case].definition is categories.ordered_cloglog else 0
+        return f"cut[{int(cut[1]) - 1 + first}]"
     is_term = name in PUBLISHED[case]["model"].get("design", [])
     return f"beta[{_term(name)}]" if is_term else name
 
@@ -249,9 +287,22 @@ def errors_as_printed(case):
 
 
 def natural(case, values):
-    """Natural values by label of published ones, where ours are those or their inverses."""
-    found = {}
-    for ours, value in zip(expressions(case), values, strict=True):
-        label = ours.removeprefix("1 / ")
-        found[label] = value if label == ours else 1 / value
-    return found
+    """Natural values by label at which our expressions have the published values.
+
+    By Newton's method; what no expression reads stays at the estimate.
+    """
+    fit, here = fit_of(case), fit_of(case).params.to_numpy().copy()
+    for _ in range(50):
+        told = [evaluated(one, list(fit.params.index), here) for one in expressions(case)]
+        left = np.array([one.value for one in told]) - np.asarray(values, float)
+        step = np.linalg.lstsq(np.array([one.gradient for one in told]), -left)[0]
+        here = here + step
+        if np.abs(step).max() <= 1e-15 * np.abs(here).max():
+            break
+    return dict(zip(fit.params.index, here, strict=True))
+
+
+def turned(case):
+    """The angles between -pi and pi, and an intercept alone."""
+    data = dataset(case)
+    return data.assign(y=(data["y"] + np.pi) % (2 * np.pi) - np.pi)

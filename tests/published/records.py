@@ -27,7 +27,8 @@ def dataset(case, formula=None, columns=(), roles=None, **predictors):
     """The design of a case, of the record's terms where no formula is given; `columns` as read."""
     rows = table(case, **(roles or {}))
     data = wb.design(formula or formula_of(case), rows, **predictors)(rows)
-    read = {name: ("row", rows.frame[name].to_numpy(float)) for name in columns}
+    named = columns if isinstance(columns, dict) else {name: name for name in columns}
+    read = {name: ("row", rows.frame[column].to_numpy(float)) for name, column in named.items()}
     return data.assign(read)
 
 

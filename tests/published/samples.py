@@ -67,10 +67,6 @@ def _burr(y, shape1, shape2, rate):
     return constant + power - (shape1 + 1) * pt.softplus(power)
 
 
-def _lomax(y, shape, scale):
-    return pt.log(shape) - pt.log(scale) - (shape + 1) * pt.log1p(y / scale)
-
-
 def _extreme_value(y, loc, scale, shape):
     inside = 1 + shape * (y - loc) / scale
     reduced = pt.log(pt.switch(inside > 0, inside, 1.0)) / shape
@@ -89,7 +85,6 @@ def _custom(density, **parameters):
 
 
 burr = sample(_custom(_burr, shape1=positive, shape2=positive, rate=positive))
-lomax = sample(_custom(_lomax, shape=positive, scale=positive))
 extreme_value = sample(
     _custom(_extreme_value, loc=real, scale=positive, shape=real),
     start=lambda data: {"loc": data["y"].mean(), "scale": data["y"].std(), "shape": -0.1},

@@ -2,11 +2,12 @@
 
 from workbench.estimate.bootstrap import Bootstrap
 from workbench.estimate.consistency import ConsistencyTest
-from workbench.estimate.fitting import maximum_a_posteriori, maximum_likelihood
+from workbench.estimate.fitting import fit, maximum_a_posteriori, maximum_likelihood
 from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
 from workbench.estimate.intervals import BetterOptimumError
 from workbench.estimate.laplace import Laplace
 from workbench.estimate.likelihood_ratio import SimulatedTest
+from workbench.estimate.objective import held_at
 from workbench.estimate.pull import prior_pull
 from workbench.estimate.result import Estimate
 
@@ -18,6 +19,8 @@ __all__ = [
     "HypothesisTest",
     "Laplace",
     "SimulatedTest",
+    "fit",
+    "held_at",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",

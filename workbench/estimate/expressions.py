@@ -22,6 +22,8 @@ FUNCTIONS: dict[str, tuple[Callable[[float], float], Callable[[float], float]]] 
     "sqrt": (math.sqrt, lambda x: 0.5 / math.sqrt(x)),
     "sin": (math.sin, math.cos),
     "cos": (math.cos, lambda x: -math.sin(x)),
+    "tan": (math.tan, lambda x: 1 + math.tan(x) ** 2),
+    "atan": (math.atan, lambda x: 1 / (1 + x**2)),
     "tanh": (math.tanh, lambda x: 1 - math.tanh(x) ** 2),
     "logit": (lambda x: math.log(x / (1 - x)), lambda x: 1 / (x * (1 - x))),
     "expit": (lambda x: 1 / (1 + math.exp(-x)), lambda x: 0.25 / math.cosh(x / 2) ** 2),

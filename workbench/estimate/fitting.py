@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+import pandas as pd
+import xarray as xr
 
-from workbench.errors import ModelError
+from workbench.errors import DataError, ModelError
 from workbench.estimate.bounds import Bounds, Given, bounds_of, entered, require_inside
-from workbench.estimate.objective import PRIOR, Loss, held_at, model_starts, natural_start, released
 from workbench.estimate.minimised import minimised
+from workbench.estimate.objective import PRIOR, Loss, held_at, model_starts, natural_start, released
 from workbench.estimate.rehearsal import found_by_sample
 from workbench.estimate.result import Estimate
 from workbench.optimum import Held, Objective, Optimum, Point, find, jittered, point
-from workbench.problem import Problem
+from workbench.problem import Problem, bind
 
 STARTS = 3
 
@@ -51,6 +54,57 @@ def maximum_likelihood(
             "likelihood would cut the link; integrate it out, or use wb.maximum_a_posteriori"
         )
     return _estimate(problem, "likelihood", fixed or {}, start or {}, bounds or {}, rng)
+
+
+def fit(
+    definition: Callable[[xr.Dataset], Any],
+    y: Any,
+    *,
+    fixed: Mapping[str, float] | None = None,
+    start: Mapping[str, float] | None = None,
+    bounds: Given | None = None,
+    rng: np.random.Generator | None = None,
+    **columns: Any,
+) -> Estimate:
+    """The maximum of the likelihood of a distribution, without regressors: the intercepts alone.
+
+    y
+        Outcomes, (n,), or (n, m) for outcomes of several numbers; a Series or a data frame gives
+        rows and outcomes their labels.
+    columns
+        What else the definition reads of each row, by its name (`trials`, `exposure`), and
+        `weight` and `group`.
+
+    The other arguments are those of `maximum_likelihood`. Raises DataError and ModelError as
+    `bind` and it do.
+    """
+    data = _intercepts(definition, y, columns)
+    problem = bind(definition, data)
+    return maximum_likelihood(problem, fixed=fixed, start=start, bounds=bounds, rng=rng)
+
+
+def _intercepts(definition: Callable[..., Any], y: Any, columns: Mapping[str, Any]) -> xr.Dataset:
+    """The outcomes, and an intercept for each linear predictor."""
+    values = np.asarray(y, float)
+    if values.ndim not in (1, 2) or not values.size:
+        raise DataError(f"outcomes come as (rows,) or (rows, outcomes), not as {values.shape}")
+    rows = np.asarray(getattr(y, "index", np.arange(len(values))))
+    dims: tuple[str, ...] = ("row",)
+    coords: dict[str, Any] = {"row": rows}
+    if values.ndim == 2:
+        dims = ("row", "outcome")
+        coords["outcome"] = np.asarray(getattr(y, "columns", np.arange(values.shape[1])))
+    data: dict[str, Any] = {"y": (dims, values)}
+    for suffix in ("", *(f"_{one}" for one in getattr(definition, "predictors", ()))):
+        data[f"X{suffix}"] = (("row", f"term{suffix}"), np.ones((len(values), 1)))
+        coords[f"term{suffix}"] = np.array(["Intercept"])
+    for name, column in columns.items():
+        if np.shape(column) != (len(values),):
+            raise DataError(f"{name} needs one value for each of the {len(values)} outcomes")
+        data[name] = (("row",), np.asarray(column))
+    if "group" in data:
+        data["group"] = (("row",), pd.factorize(data["group"][1])[0])
+    return xr.Dataset(data, coords)
 
 
 def maximum_a_posteriori(

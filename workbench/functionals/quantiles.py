@@ -11,7 +11,7 @@ MOST_STEPS = 1100  # doublings, or halvings, after which any double is reached
 
 def quantile(distribution: Distribution, p: float) -> Array:
     """The smallest y with P(Y <= y) >= p, 0 < p < 1: SciPy's, or by bisection to the last bit."""
-    if distribution.name in density.FAMILIES:
+    if distribution.name in density.FAMILIES and density.has_quantiles(distribution):
         return density.of_family(distribution, "ppf", p)
     return _bisected(distribution, p)
 
@@ -19,8 +19,7 @@ def quantile(distribution: Distribution, p: float) -> Array:
 def support(distribution: Distribution) -> tuple[Array, Array]:
     """The least and the greatest outcome; infinite where there is no such limit."""
     if distribution.name in density.FAMILIES:
-        lower, upper = density.of_family(distribution, "support")
-        return lower, upper
+        return density.ends_of_family(distribution)
     if distribution.name == "DiracDelta":
         place = np.asarray(distribution.parameters[0], float)
         return place, place

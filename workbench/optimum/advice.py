@@ -127,9 +127,7 @@ def on_kinks(labels: Sequence[str], what: str) -> str:
     )
 
 
-def level(
-    here: np.ndarray, there: np.ndarray | None, labels: Sequence[str], what: str
-) -> str:
+def level(here: np.ndarray, there: np.ndarray | None, labels: Sequence[str], what: str) -> str:
     """`there` is the other end of a stretch where the objective is what it is here, if known."""
     if there is None:
         return f"The {what} is level on a way off the kink that it stands on: {REMEDY[what]}."

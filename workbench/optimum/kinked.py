@@ -82,7 +82,7 @@ class Kinked:
         for nudge in (NUDGE * theta, -NUDGE * theta):
             beside = self.gaps(theta + nudge)
             noise = np.maximum(noise, np.abs(beside.values - here.values - here.slopes @ nudge))
-        return np.maximum(noise, here.median(noise))
+        return np.asarray(np.maximum(noise, here.median(noise)))
 
     def standing(self, theta: np.ndarray) -> np.ndarray:
         """The places of the kinks on which theta stands."""
@@ -119,9 +119,7 @@ class Kinked:
             found = self.gaps(held.whole(parts))
             return replace(found, slopes=found.slopes[:, free])
 
-        return Kinked(
-            held, lambda widths: replace(held, objective=self.rounded(widths)), gaps
-        )
+        return Kinked(held, lambda widths: replace(held, objective=self.rounded(widths)), gaps)
 
     def pinned(self, theta: np.ndarray, kinks: np.ndarray) -> "Pinned":
         """The objective along those kinks, given by their places, the first ones first.

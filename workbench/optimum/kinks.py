@@ -14,7 +14,7 @@ import numpy as np
 from workbench.optimum import advice
 from workbench.optimum.box import Box, Walled
 from workbench.optimum.kinked import Kinked
-from workbench.optimum.points import ROUNDING, STEP_TOLERANCE, Point, point
+from workbench.optimum.points import ROUNDING, STEP_TOLERANCE, Objective, Point, point
 from workbench.optimum.search import HANDOVER, Start, finished, loose, search
 from workbench.optimum.standing import Standing, standing
 from workbench.optimum.verdict import Status, Verdict, judge
@@ -164,7 +164,7 @@ def _judge(
     if verdict.regular:
         verdict = _off_kinks(there, verdict, labels)
     if there.stopped.any() and verdict.status in (Status.KINK, Status.NOT_IDENTIFIED):
-        verdict = _against_bounds(kinked, there, here, verdict)
+        verdict = _against_bounds(kinked.objective, there, here, verdict)
     return verdict, None if better is None else there.whole(better)
 
 
@@ -179,9 +179,10 @@ def _walled(kinked: Kinked, here: Point) -> Kinked:
 def _beside(
     kinked: Kinked, here: Point, units: np.ndarray, labels: Sequence[str]
 ) -> tuple[Verdict, np.ndarray | None]:
-    """The verdict on a point beside all kinks; no word of derivatives where kinks keep turning them.
+    """The verdict on a point beside all kinks.
 
-    If what is rounded has a minimum near, the point is none, and its derivatives tell nothing.
+    If what is rounded has a minimum near, the point is none, and its derivatives, which kinks
+    keep turning, tell nothing.
     """
     verdict, better = judge(kinked.objective, here, units, labels)
     if verdict.regular or not here.finite:
@@ -213,9 +214,12 @@ def _off_kinks(there: Standing, verdict: Verdict, labels: Sequence[str]) -> Verd
     return replace(verdict, status=Status.NOT_IDENTIFIED, advice=words)
 
 
-def _against_bounds(kinked: Kinked, there: Standing, here: Point, verdict: Verdict) -> Verdict:
+def _against_bounds(box: Objective, there: Standing, here: Point, verdict: Verdict) -> Verdict:
     """The verdict on the others, and the bounds that hold the optimum."""
-    pull, box = there.slopes.pull, kinked.objective
+    slopes = there.slopes
+    if slopes is None or not isinstance(box, Box):
+        return verdict
+    pull = slopes.pull
     stopped = there.stopped & (pull * there.inward > 0)
     words = box.words(replace(here, gradient=np.where(stopped, pull, 0.0)), stopped)
     status = Status.IRREGULAR if verdict.determined else verdict.status

@@ -19,6 +19,7 @@ from workbench.problem.blocks import Block, cut, length_of
 from workbench.problem.deterministics import ENGINE_NAME, DeterministicValues, read_further
 from workbench.problem.functions import Functions
 from workbench.problem.graph import Graph, Parameter, read_graph, value_of
+from workbench.problem.grouping import MEMBER, grouped
 from workbench.problem.rows import (
     Rows,
     chosen,
@@ -247,8 +248,10 @@ class Problem:
         Values (m,), their slopes by theta (m, k), and the kind of each, a place among the widths
         (m,). Rows of weight zero have none.
         """
-        found = self.functions("gaps", theta, *self._arrays)
-        by_row, counted = self.graph.rounding.by_row, self.rows.weights > 0
+        smooth, counted = self.graph.rounding, self.rows.weights > 0
+        if smooth is None:
+            raise ModelError("a model without kinks has no gaps to them")
+        by_row, found = smooth.by_row, self.functions("gaps", theta, *self._arrays)
         values, slopes = [], []
         for place, rows in enumerate(by_row):
             value, slope = found[place], found[place + len(by_row)]
@@ -488,6 +491,8 @@ def _revive(state: bytes) -> Problem:
 def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.Dataset, pm.Model]:
     """The data as the definition expects them, and the model it makes of them."""
     complete = _with_predictors(definition, data, name)
+    if getattr(definition, "unit", "row") == "group" and MEMBER not in complete.dims:
+        complete = grouped(complete, name)
     for column in complete.data_vars:
         if column != "time":  # ours alone: a date is welcome
             refuse_unfit(complete[column])
@@ -542,7 +547,7 @@ def _refuse_unused(data: xr.Dataset, model: pm.Model, name: str) -> None:
         prepared = (
             (column == "X" and terms != ["Intercept"])
             or column.startswith("X_")
-            or column in ("offset", "exposure")
+            or column in ("offset", "exposure", "trials")
         )
         if prepared and column not in used:
             raise ModelError(

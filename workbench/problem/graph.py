@@ -32,6 +32,7 @@ SUPPORTS = {
     "circular": ("(-π, π]", "angle {}"),
     "ordered": ("increasing", "ordered {}"),
     "simplex": ("simplex", "simplex {}"),
+    "cholesky-cov-packed": ("Cholesky factor", "{}, a diagonal's logarithm"),
 }
 
 
@@ -86,6 +87,11 @@ class Graph:
     outcome: str | None  # the input that the outcome is; None where it is computed from inputs
     outcomes: tuple[str, ...]  # observed variables, by name
     coords: Mapping[str, tuple[Any, ...]]  # labels by dimension, where declared
+
+    @property
+    def gaps(self) -> tuple[Variable, ...]:
+        """What is zero on each kink."""
+        return () if self.rounding is None else self.rounding.gaps
 
 
 def rounded(graph: Graph) -> Graph:

@@ -86,7 +86,7 @@ class Engine:
             "unconstrained": lambda: (self._unconstrained, np.asarray),
             "distribution": lambda: (self._distribution, _leaves),
             "distribution_jacobian": lambda: (jax.jacfwd(self._real_distribution), _leaves),
-            "gaps": lambda: self._with_slopes(self.graph.rounding.gaps),
+            "gaps": lambda: self._with_slopes(self.graph.gaps),
         }
 
     @cached_property
@@ -188,7 +188,7 @@ class Engine:
 
     def _derivatives(self, example: tuple[Any, ...]) -> Function:
         """Value, gradient and Hessian, by the linear predictors where that is less work."""
-        form, (weights, *_) = self._by_predictors, example[-1][0]
+        form, block = self._by_predictors, example[-1][0]
 
         def direct(theta: Any, *others: Any) -> Any:
             return directly(lambda t: self._nll(t, *others), theta)
@@ -197,7 +197,7 @@ class Engine:
             value, *others = form.reduced(theta, weights, *arrays)
             return jnp.where(self._outside(theta, *arrays), jnp.inf, value), *others
 
-        if form is not None and form.pays(len(weights)):
+        if form is not None and form.pays(*block):
             reverse = _over_blocks(_packing(partial(reduced, form)), example), form.by_theta
         else:
             reverse = _over_blocks(_packing(direct), example), unpacked

@@ -94,7 +94,9 @@ def _asymmetric(kinks: Kinks, node: Apply) -> Variable | None:
     factors = _factors(node)
     for sign in (one for one in factors if _of(one, Sign)):
         [x] = sign.owner.inputs
-        itself = [one for one in factors if one is x or (_of(one, Neg) and one.owner.inputs[0] is x)]
+        itself = [
+            one for one in factors if one is x or (_of(one, Neg) and one.owner.inputs[0] is x)
+        ]
         powers = [one for one in factors if _of(one, Pow) and _sign_of(one.owner.inputs[1], x)]
         if itself and len(powers) < 2:
             a = powers[0].owner.inputs[0] if powers else pt.ones(())

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytensor.tensor as pt
+from pymc.distributions.dist_math import normal_lcdf
 from pymc.logprob.utils import CheckParameterValue
 from pytensor.compile import mode
 from pytensor.graph import FunctionGraph
@@ -15,8 +16,8 @@ from pytensor.graph.basic import Apply, Variable
 from pytensor.graph.rewriting.basic import in2out, node_rewriter
 from pytensor.link.jax.dispatch import jax_funcify
 from pytensor.raise_op import Assert
-from pytensor.scalar.basic import ScalarOp, Sub, Switch
-from pytensor.scalar.math import BetaInc, Erfcx, GammaLn, Sigmoid, Softplus
+from pytensor.scalar.basic import Add, Log, ScalarOp, Sub, Switch
+from pytensor.scalar.math import BetaInc, Erf, Erfcx, GammaLn, Sigmoid, Softplus
 from pytensor.tensor.basic import get_underlying_scalar_constant_value
 from pytensor.tensor.elemwise import Elemwise
 from pytensor.tensor.exceptions import NotScalarConstantError
@@ -26,11 +27,11 @@ def made_safe(outputs: Sequence[Variable]) -> list[Variable]:
     """The same log densities, but -inf where PyMC would raise on a parameter out of range.
 
     JAX drops such checks silently, and a wrong finite value would be left. And one minus a
-    sigmoid keeps its digits where the sigmoid is near one.
+    sigmoid keeps its digits where the sigmoid is near one, as does a normal tail's logarithm.
     """
     graph = FunctionGraph(outputs=list(outputs), clone=False)
-    in2out(check_by_switch).rewrite(graph)
-    in2out(one_less_sigmoid).rewrite(graph)
+    for rewrite in (check_by_switch, one_less_sigmoid, log_of_a_tail):
+        in2out(rewrite).rewrite(graph)
     return list(graph.outputs)
 
 
@@ -51,6 +52,20 @@ def one_less_sigmoid(graph: FunctionGraph, node: Apply) -> list[Variable] | None
     if second.owner is None or not _is(second.owner, Sigmoid) or _constant(first) != 1:
         return None
     return [pt.sigmoid(-second.owner.inputs[0]).astype(node.outputs[0].dtype)]
+
+
+@node_rewriter([Elemwise])
+def log_of_a_tail(graph: FunctionGraph, node: Apply) -> list[Variable] | None:
+    """log(1 + erf(x)) = log 2 + log Phi(sqrt(2) x): the first is -inf from x = -6 down."""
+    if not _is(node, Log) or node.inputs[0].owner is None or not _is(node.inputs[0].owner, Add):
+        return None
+    terms = node.inputs[0].owner.inputs
+    functions = [term for term in terms if term.owner is not None and _is(term.owner, Erf)]
+    if len(terms) != 2 or len(functions) != 1 or 1 not in map(_constant, terms):
+        return None
+    x = functions[0].owner.inputs[0]
+    tail = np.log(2.0) + normal_lcdf(0.0, 1.0, np.sqrt(2.0) * x)
+    return [tail.astype(node.outputs[0].dtype)]
 
 
 def _constant(variable: Variable) -> float | None:

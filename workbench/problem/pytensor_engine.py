@@ -121,7 +121,7 @@ class Engine:
         return self._with_slopes([symbolic.variable], large, further)
 
     def _gaps(self, large: bool) -> Function:
-        return self._with_slopes(self.graph.rounding.gaps, large)
+        return self._with_slopes(self.graph.gaps, large)
 
     def _with_slopes(
         self, outputs: Sequence[Variable], large: bool, further: Sequence[Variable] = ()

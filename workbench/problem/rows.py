@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from workbench.errors import DataError, ModelError, foreign_code, nearest
-from workbench.problem.graph import Graph
+from workbench.problem.graph import Graph, RowInput
+from workbench.problem.grouping import MEMBER
 from workbench.problem.pytensor_engine import plain
 
 INT32 = np.iinfo(np.int32)
@@ -51,7 +52,7 @@ def taken_rows(
     ordered = []
     for row in graph.inputs:
         array = np.asarray(arrays[row.name], dtype=row.value.dtype)
-        if array.ndim != row.value.ndim or array.shape[1:] != row.value.shape[1:]:
+        if not _fits(array, row):
             raise DataError(
                 f"'{row.name}' has shape {array.shape}, where {row.value.shape} was bound; "
                 "only the number of rows may change"
@@ -70,6 +71,14 @@ def taken_rows(
     unread = {name: array for name, array in arrays.items()
               if name not in {row.name for row in graph.inputs}}  # fmt: skip
     return Rows(tuple(ordered), labels, observed, weights, groups, unread)
+
+
+def _fits(array: np.ndarray, row: RowInput) -> bool:
+    """Whether all axes are as long as were bound, but for the rows and a group's members."""
+    if array.ndim != row.value.ndim:
+        return False
+    axes = zip(array.shape, row.value.shape, row.dims, strict=True)
+    return all(here == bound or dim == MEMBER for here, bound, dim in [*axes][1:])
 
 
 def chosen(rows: Rows, graph: Graph, places: np.ndarray, weights: np.ndarray) -> Rows:

@@ -73,8 +73,14 @@ class Structured:
         """Those of each predictor's coefficients."""
         return tuple(one.shape for one in jax.eval_shape(self.coefficients, np.zeros(self.count)))
 
-    def pays(self, rows: int) -> bool:
-        """Whether it is less work than the direct way."""
+    def pays(self, weights: Any, *arrays: Any) -> bool:
+        """Whether it is less work than the direct way, and each row has predictors of its own.
+
+        It has not where the rows of a group are one: each of these reads its members' products.
+        """
+        rows = len(weights)
+        if any(design.shape[0] != rows for design in jax.eval_shape(self.designs, *arrays)):
+            return False
         width = sum(columns for _, columns in self.shapes)
         fewer = self.count - width - len(self.direct)
         return fewer * rows >= WORTH and width <= WIDEST

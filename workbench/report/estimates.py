@@ -33,6 +33,9 @@ def parameter_table(findings: Findings) -> Table:
             if one is None:
                 shown.append(Cell(NONE))
                 continue
+            if one.label in fit.held or one.label.partition("[")[0] in fit.held:
+                shown.append(Cell(f"{one.estimate:g}", "held"))
+                continue
             error = UNKNOWN if one.se is None else plus_minus(one.estimate, one.se)
             error = error.partition("±")[2].strip() or error
             shown.append(Cell(to_error(one.estimate, one.se), f"± {error}{_moved(fit, one)}"))
@@ -186,6 +189,7 @@ def _declared(fit: FitFound) -> dict[str, str]:
         {"Definition": fit.define, "In words": fit.description, "Formula": fit.formula}
         | {f"Formula of {name}": formula for name, formula in fit.predictors.items()}
         | {f"Prior of {name}": prior for name, prior in priors.items()}
+        | {f"Held: {name}": f"at {value:g}" for name, value in fit.held.items()}
     )
 
 

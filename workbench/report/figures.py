@@ -209,18 +209,18 @@ def cumulative_figure(found: Pair) -> Shown:
 
 def deciding_table(findings: Findings, found: Pair) -> Table:
     """The held-out rows on which the two models differ most."""
-    best, other = (heldout_rows(findings, name) for name in (found.best, found.other))
+    labels = heldout_rows(findings, found.best)["row"].values
+    values = _beside_losses(findings, found)
     d = found.difference
     rows = []
     for at in np.argsort(-np.abs(d), kind="stable")[:DECIDING]:
         row = found.kept[at]
-        numbers = (best["observed"], best["mean"], other["mean"])
         losses = (found.best_loss[at], found.other_loss[at], d[at])
         rows.append(
             Row(
                 cells(
-                    str(best["row"].values[row]),
-                    *(number(float(value.values[row]), 3) for value in numbers),
+                    str(labels[row]),
+                    *(told[row] for told in values.values()),
                     *(Cell(decimals(float(loss), 2)) for loss in losses),
                 )
             )
@@ -229,10 +229,28 @@ def deciding_table(findings: Findings, found: Pair) -> Table:
         f"Nats; a difference above zero speaks for {found.best}. Of the sum over all rows "
         f"these make {percent(_share(d))}."
     )
-    heading = columns("Row", findings.data.outcome, f"mean, {found.best}", f"mean, {found.other}",
-                      f"NLL, {found.best}", f"NLL, {found.other}", "difference")  # fmt: skip
+    heading = columns("Row", *values, f"NLL, {found.best}", f"NLL, {found.other}",
+                      "difference")  # fmt: skip
     title = f"The rows that decide between {found.best} and {found.other}"
     return Table("table-deciding", title, caption, heading, tuple(rows))
+
+
+def _beside_losses(findings: Findings, found: Pair) -> dict[str, list[str]]:
+    """By its heading, what is known of each row: its outcome, and what each model expects."""
+    best, other = (heldout_rows(findings, name) for name in (found.best, found.other))
+    told = {}
+    if best["observed"].ndim == 1:
+        told[findings.data.outcome] = _outcomes(findings, best["observed"].values)
+    for name, rows in ((found.best, best), (found.other, other)):
+        if "mean" in rows:
+            told[f"mean, {name}"] = [number(float(value), 3) for value in rows["mean"].values]
+    return told
+
+
+def _outcomes(findings: Findings, observed: Array) -> list[str]:
+    """Numbers, or the labels of categories."""
+    labels = findings.data.categories
+    return [labels[int(value)] if labels else number(float(value), 3) for value in observed]
 
 
 def _shown(

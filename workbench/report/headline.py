@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from workbench.findings import Contender, Findings, FitFound, Quantity, Ranking
+from workbench.findings import Contender, DroppedFound, Findings, FitFound, Quantity, Ranking
 from workbench.report.layout import Cell, Tile, enumeration, status
 from workbench.report.numbers import (
     UNKNOWN,
@@ -59,6 +59,16 @@ def held_out(findings: Findings) -> str:
     if data.group is None or data.heldout_groups is None:
         return rows
     return f"{rows} in {whole(data.heldout_groups)} groups by {data.group}"
+
+
+def missing_values(dropped: DroppedFound) -> str:
+    """The rows that were dropped for their missing values, and where those stood."""
+    if not dropped.rows:
+        return "none in the columns that a model uses; a row with one would have been dropped"
+    counts = sorted(dropped.counts.items(), key=lambda item: (-item[1], item[0]))
+    told = enumeration([f"{column} ({whole(count)})" for column, count in counts])
+    rows = "1 row was" if dropped.rows == 1 else f"{whole(dropped.rows)} rows were"
+    return f"{rows} dropped before the split, for missing values in {told}"
 
 
 def separation_rule(ranking: Ranking) -> str:

@@ -23,6 +23,8 @@ IDENTITY = (
     r"\mathrm{CE} = -\frac{1}{m} \sum_{j=1}^{m} \log q(y_j \mid x_j) \quad \text{estimates} \quad "
     r"\mathrm{E}_p[-\log q] = H(p) + \mathrm{KL}(p \,\|\, q)"
 )
+# What a figure of the held-out rows is drawn from: not every kind of outcome has it.
+ROW_FIGURES = {"frequency": figures.frequency_figure, "pit": figures.pit_figure}
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def comparison_page(findings: Findings) -> str:
         title=headline.title(findings),
         lede=headline.lede(findings),
         held_out=headline.held_out(findings),
+        missing_values=headline.missing_values,
         tiles=headline.tiles(findings),
         sections=_sections(findings),
         estimates=estimates,
@@ -87,9 +90,10 @@ def _sections(findings: Findings) -> Sections:
     names = [one.name for one in ranking.contenders]
     chain = [figures.chain_figure(findings, ranking)]
     tables = [rankings.truth_table(findings, ranking), rankings.optimism_table(findings)]
-    rows = [figures.pit_figure(findings, names)]
-    if "frequency" in figures.heldout_rows(findings, names[0]).data_vars:
-        rows.insert(0, figures.frequency_figure(findings, names))
+    rows = []
+    for variable, figure in ROW_FIGURES.items():
+        if all(variable in figures.heldout_rows(findings, name) for name in names):
+            rows.append(figure(findings, names))
     if len(names) == 1:
         return Sections([], tables, chain, rows, [])
     return _with_rivals(findings, ranking, Sections([], tables, chain, rows, []))

@@ -1,8 +1,4 @@
-"""SciPy's own density and distribution function for each PyMC distribution: a second opinion.
-
-It shares no code with PyMC. A distribution is given by PyMC's printed name and the numbers of its
-random variable's parameters, in PyMC's order; arrays broadcast against the outcomes.
-"""
+"""Densities and distribution functions of families, and of what is put together from them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,76 +6,22 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 from scipy.special import expit, logsumexp
 
+from workbench.density.distribution import Array, Distribution
+from workbench.density.families import ATOMS, DISCRETE, FAMILIES, of_family
+from workbench.density.vectors import VECTORS, VECTORS_OF_COUNTS
 from workbench.errors import ModelError, nearest
 
-type Array = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Distribution:
-    """A distribution by PyMC's name, with its parameters as PyMC's random variable orders them.
-
-    Composites hold others as `components`: "Mixture" and "Hurdle" have the weights as their one
-    parameter, components along its last axis (one component alone is stacked along the last axis
-    of its own parameters, as in PyMC); "Truncated" and "Censored" have (lower, upper), both
-    inclusive and infinite where absent, and one component; "DiracDelta" is the point (c,);
-    "Categorical" has the probabilities of the codes 0, 1, 2, ... along its parameter's last axis.
-    """
-
-    name: str
-    parameters: tuple[npt.NDArray[Any], ...]
-    components: tuple["Distribution", ...] = ()
-
-
-# A SciPy distribution with its shape parameters, and its location and scale by name: SciPy's
-# frozen ones say the same, but take longer to make than a thousand densities.
-type _Family = tuple[Any, tuple[Array, ...], dict[str, Array]]
-
-
-def _shaped(family: Any) -> Callable[..., _Family]:
-    """Where SciPy takes PyMC's parameters in PyMC's order."""
-    return lambda *parameters: (family, parameters, {})
-
-
-FAMILIES: dict[str, Callable[..., _Family]] = {  # of PyMC's parameters
-    "Bernoulli": _shaped(stats.bernoulli),
-    "Beta": _shaped(stats.beta),
-    "Binomial": _shaped(stats.binom),
-    "Exponential": lambda scale: (stats.expon, (), {"scale": scale}),
-    "Gamma": lambda shape, scale: (stats.gamma, (shape,), {"scale": scale}),
-    "Geometric": _shaped(stats.geom),
-    "HalfNormal": _shaped(stats.halfnorm),
-    "Laplace": _shaped(stats.laplace),
-    "LogNormal": lambda mu, sigma: (stats.lognorm, (sigma,), {"scale": np.exp(mu)}),
-    "Logistic": _shaped(stats.logistic),
-    "NegativeBinomial": _shaped(stats.nbinom),
-    "Normal": _shaped(stats.norm),
-    "Poisson": _shaped(stats.poisson),
-    "StudentT": _shaped(stats.t),
-    "TruncatedNormal": lambda mu, sigma, lower, upper: (
-        stats.truncnorm,
-        ((lower - mu) / sigma, (upper - mu) / sigma),
-        {"loc": mu, "scale": sigma},
-    ),
-    "Uniform": lambda lower, upper: (stats.uniform, (), {"loc": lower, "scale": upper - lower}),
-    "Weibull": lambda alpha, beta: (stats.weibull_min, (alpha,), {"scale": beta}),
-}
-DISCRETE_FAMILIES = {
-    "Bernoulli",
-    "Binomial",
-    "Categorical",
-    "DiracDelta",
-    "Geometric",
-    "NegativeBinomial",
-    "Poisson",
-}
+# Those whose outcomes are whole numbers, single or along an axis.
+COUNTS = DISCRETE | VECTORS_OF_COUNTS | {"Categorical", "DiracDelta"}
 
 
 def log_density(distribution: Distribution, y: npt.ArrayLike) -> Array:
-    """log density of each outcome; log probability where the distribution has an atom."""
+    """log density of each outcome; log probability where the distribution has an atom.
+
+    An outcome of several numbers stands along y's last axis.
+    """
     return _functions(distribution).log_density(distribution, np.asarray(y, float))
 
 
@@ -127,7 +69,12 @@ def is_discrete(distribution: Distribution) -> bool:
     """Whether all probability lies on atoms."""
     if distribution.components:
         return all(is_discrete(component) for component in distribution.components)
-    return distribution.name in DISCRETE_FAMILIES
+    return distribution.name in COUNTS
+
+
+def is_vector(distribution: Distribution) -> bool:
+    """Whether an outcome is several numbers, along a last axis."""
+    return distribution.name in VECTORS
 
 
 def has_atoms(distribution: Distribution) -> bool:
@@ -138,7 +85,7 @@ def has_atoms(distribution: Distribution) -> bool:
         )
     if distribution.components:
         return any(has_atoms(component) for component in distribution.components)
-    return distribution.name in DISCRETE_FAMILIES
+    return distribution.name in COUNTS or distribution.name in ATOMS
 
 
 def probabilities(
@@ -175,19 +122,13 @@ def _functions(distribution: Distribution) -> _Functions:
     name = distribution.name
     if name in COMPOSITES:
         return COMPOSITES[name]
+    if name in VECTORS:
+        return VECTOR
     if name not in FAMILIES:
-        known = sorted([*FAMILIES, *COMPOSITES])
+        known = sorted([*FAMILIES, *COMPOSITES, *VECTORS])
         hint = nearest(name, known)
         raise ModelError(f"no second density for '{name}' yet{hint}; known are {', '.join(known)}")
     return FAMILY
-
-
-def of_family(distribution: Distribution, method: str, *y: npt.ArrayLike) -> Array:
-    """What SciPy's distribution of that family says."""
-    parameters = (np.asarray(value, float) for value in distribution.parameters)
-    with np.errstate(all="ignore"):  # extremes go through infinities, to a right end
-        family, shapes, scaling = FAMILIES[distribution.name](*parameters)
-        return np.asarray(getattr(family, method)(*y, *shapes, **scaling))
 
 
 def _family_log_density(distribution: Distribution, y: Array) -> Array:
@@ -266,11 +207,26 @@ def _censored_mean(distribution: Distribution) -> Array:
     return np.asarray(at_lower + between + at_upper)
 
 
+def _no_order(distribution: Distribution, *y: Array) -> Array:
+    raise ModelError(
+        f"an outcome of '{distribution.name}' is several numbers, which have no order, and no "
+        "distribution function"
+    )
+
+
 FAMILY = _Functions(
     _family_log_density,
     lambda distribution, y: of_family(distribution, "logcdf", y),
     lambda distribution, y: of_family(distribution, "logsf", y),
     lambda distribution: of_family(distribution, "mean"),
+)
+VECTOR = _Functions(
+    lambda distribution, y: VECTORS[distribution.name](
+        y, *(np.asarray(value, float) for value in distribution.parameters)
+    ),
+    _no_order,
+    _no_order,
+    _no_order,
 )
 POINT = _Functions(
     lambda distribution, y: _log(y == distribution.parameters[0]),
@@ -314,7 +270,7 @@ def is_atom(distribution: Distribution, y: Array) -> npt.NDArray[np.bool_]:
         return is_atom(distribution.components[0], y)
     if distribution.components:
         return np.any(_stack(distribution.components, is_atom, y), axis=-1)
-    return np.zeros(y.shape, bool)
+    return ATOMS[distribution.name](y) if distribution.name in ATOMS else np.zeros(y.shape, bool)
 
 
 def _codes_where(distribution: Distribution, y: Array, compare: np.ufunc) -> Array:

@@ -1,0 +1,89 @@
+"""Every definition of the library with a known truth, on data of its kind."""
+
+import importlib
+from functools import cache
+
+import numpy as np
+
+import workbench as wb
+from workbench.examples import example
+from workbench.registry import definitions_in
+
+FILES = (
+    "binary", "categorical", "circular", "compositions", "continuous", "counts", "multivariate",
+    "ordered", "positive", "proportions",
+)  # fmt: skip
+DEFINITIONS = {
+    f"{file}:{name}": getattr(importlib.import_module(f"models.{file}"), name)
+    for file in FILES
+    for name in definitions_in(importlib.import_module(f"models.{file}"))
+}
+# Natural values by parameter; the terms are an intercept and a wave between -1 and 1.
+LINE = [0.5, -0.8]
+TRUTH = {
+    "binary:logit": {"beta": LINE},
+    "binary:probit": {"beta": LINE},
+    "binary:complementary_log_log": {"beta": LINE},
+    "binary:beta_binomial": {"beta": LINE, "phi": 8.0},
+    "categorical:multinomial_logit": {"beta": [[0.3, 1.0], [-0.4, 0.6]]},
+    "categorical:conditional_logit": {"beta": [0.9]},
+    "circular:von_mises": {"beta": [0.4, 0.5], "kappa": 3.0},
+    "compositions:dirichlet": {"beta": [[1.0, 0.3], [0.5, -0.2], [0.0, 0.4]]},
+    "compositions:multinomial": {"beta": [[0.4, 0.5], [-0.3, -0.4]]},
+    "continuous:normal": {"beta": LINE, "sigma": 1.5},
+    "continuous:student_t": {"beta": LINE, "sigma": 1.5, "nu": 4.0},
+    "continuous:laplace": {"beta": LINE, "b": 1.5},
+    "continuous:asymmetric_laplace": {"beta": LINE, "b": 1.5, "q": 0.3},
+    "continuous:skew_normal": {"beta": LINE, "sigma": 1.5, "alpha": 4.0},
+    "continuous:heteroscedastic_normal": {"beta": LINE, "gamma": [0.2, 0.6]},
+    "counts:poisson": {"beta": LINE},
+    "counts:negative_binomial": {"beta": LINE, "alpha": 2.0},
+    "counts:negative_binomial_1": {"beta": LINE, "delta": 0.8},
+    "counts:generalised_poisson": {"beta": LINE, "phi": 0.3},
+    "counts:zero_inflated_poisson": {"beta": [1.0, 0.5], "gamma": [-0.5, 0.8]},
+    "counts:zero_inflated_negative_binomial": {
+        "beta": [1.5, 0.5], "alpha": 4.0, "gamma": [-0.5, 0.8],
+    },
+    "counts:hurdle_poisson": {"beta": [1.0, 0.5], "gamma": [-0.5, 0.8]},
+    "counts:hurdle_negative_binomial": {"beta": [1.5, 0.5], "alpha": 3.0, "gamma": [-0.5, 0.8]},
+    "counts:truncated_poisson": {"beta": [1.0, 0.5]},
+    "counts:truncated_negative_binomial": {"beta": [1.5, 0.5], "alpha": 3.0},
+    "multivariate:normal": {
+        "beta": [[0.5, 1.0], [0.0, -0.5], [1.0, 0.2]],
+        "factor": [1.0, 0.5, 1.2, -0.3, 0.4, 0.8],
+    },
+    "ordered:logit": {"beta": [0.9], "cut": [-0.5, 0.8]},
+    "ordered:probit": {"beta": [0.9], "cut": [-0.5, 0.8]},
+    "positive:gamma": {"beta": LINE, "alpha": 2.5},
+    "positive:lognormal": {"beta": LINE, "sigma": 0.7},
+    "positive:weibull": {"beta": LINE, "alpha": 1.6},
+    "positive:inverse_gaussian": {"beta": LINE, "lam": 3.0},
+    "positive:exponential": {"beta": LINE},
+    "positive:pareto": {"beta": LINE},
+    "positive:generalised_pareto": {"beta": LINE, "xi": 0.2},
+    "proportions:beta": {"beta": LINE, "phi": 8.0},
+    "proportions:variable_precision_beta": {"beta": LINE, "precision": [2.0, 0.5]},
+    "proportions:zero_one_inflated_beta": {
+        "beta": LINE, "phi": 8.0, "gamma": [-0.5, 0.5], "delta": [0.3, -0.5],
+    },
+    "proportions:kumaraswamy": {"beta": LINE, "a": 2.5},
+}  # fmt: skip
+
+
+@cache
+def problem(name, rows):
+    """The definition bound to data of its kind, whose outcomes are no model's."""
+    return wb.bind(DEFINITIONS[name], example(DEFINITIONS[name], rows))
+
+
+def theta_of(bound, truth):
+    """The unconstrained truth."""
+    values = [np.ravel(truth[parameter.name]) for parameter in bound.parameters]
+    return bound.unconstrained(np.concatenate(values).astype(float))
+
+
+def simulated(name, rows, seed):
+    """The definition on outcomes drawn from itself at the truth."""
+    bound = problem(name, rows)
+    drawn = bound.simulate(theta_of(bound, TRUTH[name]), np.random.default_rng(seed))
+    return bound.with_outcomes(drawn)
