@@ -27,8 +27,8 @@ def minimised(held: Held, bounds: Bounds | None, prior: float, problem: Problem)
 
     @lru_cache(maxsize=KEPT)
     def gaps(theta: bytes) -> Gaps:
-        values, slopes, kinds = problem.gaps(held.whole(np.frombuffer(theta)))
-        return Gaps(values, slopes[:, held.free], kinds)
+        values, slopes, kinds, by_row = problem.gaps(held.whole(np.frombuffer(theta)))
+        return Gaps(values, slopes[:, held.free], kinds, by_row)
 
     return Kinked(smooth, rounded, lambda theta: gaps(theta.tobytes()))
 

@@ -118,12 +118,18 @@ def at_a_limit(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     )
 
 
-def on_kinks(labels: Sequence[str], what: str) -> str:
-    """`labels` are the coordinates that the kinks hold."""
+def on_kinks(labels: Sequence[str], what: str, scattered: bool) -> str:
+    """`labels` are the coordinates that the kinks hold; `scattered` ones are a few rows' alone."""
     said = ", ".join(labels[:NAMED]) + (" ..." if len(labels) > NAMED else "")
+    kink = (
+        f"The {what} has a kink here: it falls at once to either side of {said}, and without "
+        "curvature the observed information gives no standard error."
+    )
+    if not scattered:
+        return f"{kink} Use the bootstrap."
     return (
-        f"The {what} has a kink here: it falls at once to either side of {said}, so there is no "
-        "curvature and no standard error from it; use the bootstrap."
+        f"{kink} If the family is the truth, kind='opg' or kind='expected' does; the bootstrap "
+        "does in any case."
     )
 
 

@@ -15,6 +15,7 @@ DEPENDENT = 1e-9  # of a slope's length, left beside others: rounding
 NUDGE = 1e-9  # of theta, by which gaps are evaluated again for what rounding leaves of them
 STANDING = 10.0  # times what rounding leaves of a gap: so near a kink a point stands on it
 LEVEL = 1e-9  # of a value: what it may rise by on a level way
+FEW = 0.5  # of the rows' kinks of one kind, at most: the others' lie elsewhere
 BESIDE = 1e-5  # of a coordinate's unit, for differences of the gaps' exact slopes
 
 
@@ -22,12 +23,14 @@ BESIDE = 1e-5  # of a coordinate's unit, for differences of the gaps' exact slop
 class Gaps:
     """What is zero on each kink and changes sign across it (m,).
 
-    With its slopes by theta (m, k) and its kind, a place among the widths (m,).
+    With its slopes by theta (m, k), its kind, a place among the widths (m,), and whether each row
+    has its own of that kind (m,).
     """
 
     values: np.ndarray
     slopes: np.ndarray
     kinds: np.ndarray
+    by_row: np.ndarray
 
     def median(self, sizes: np.ndarray) -> np.ndarray:
         """The median of what stands by gap, over those of each one's kind, (m,)."""
@@ -87,6 +90,16 @@ class Kinked:
     def standing(self, theta: np.ndarray) -> np.ndarray:
         """The places of the kinks on which theta stands."""
         return np.flatnonzero(np.abs(self.gaps(theta).values) <= STANDING * self.noise(theta))
+
+    def scattered(self, theta: np.ndarray) -> bool:
+        """Whether theta stands on kinks of a few rows alone, and those of the others lie elsewhere.
+
+        Then one row more or less moves them, and their sum over many is as good as smooth.
+        """
+        gaps, on = self.gaps(theta), self.standing(theta)
+        shares = np.bincount(gaps.kinds[on], minlength=gaps.kinds.max() + 1)
+        few = shares <= FEW * np.bincount(gaps.kinds)
+        return bool((gaps.by_row & few[gaps.kinds])[on].all())
 
     def ahead(self, theta: np.ndarray, way: np.ndarray) -> tuple[np.ndarray, int] | None:
         """Where a way comes to the first kink ahead, and its place.
@@ -215,6 +228,8 @@ class Pinned:
             if not off < 0.5 * left and left < np.inf:
                 break
             theta, slopes, left = ahead, gaps.slopes[self.pins], off
+            if off <= np.finfo(float).eps * (np.abs(slopes) @ np.abs(theta)).sum():
+                break
             ahead = theta.copy()
             ahead[~self.free] -= np.linalg.solve(slopes[:, ~self.free], gaps.values[self.pins])
         return theta, slopes

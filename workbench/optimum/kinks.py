@@ -6,7 +6,7 @@ its best along them by Newton's steps. Where the slopes say that the objective r
 the kinks are left, that is the optimum, to the last digit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,7 @@ SHARES = 10.0 ** -np.arange(11)
 # less than that, where the widths are well below the distances to others.
 NEAR = 30.0
 NAT_STEPS = 8
+CROWDED = 1e-3  # a share of the widths: from then on as many may be near as there are
 
 
 @search.register
@@ -47,25 +48,36 @@ def _search(
         end = loose(kinked.objective, plain.end)
         if end.definite_step is not None and end.newton_step[1] < handover:
             return plain
-    here, values, nat = begin, [begin.value], None
-    tried: dict[bytes, Point] = {}
+    passed, tried = [begin], dict[bytes, Point]()
+    for here, sets in _stages(kinked, begin, rows):
+        passed.append(here)
+        for there in sets:
+            pins = np.sort(there.along.pins).tobytes()
+            if pins not in tried:
+                end = tried[pins] = _set_upon(there, rows)
+                if loose(kinked, end).newton_step[1] < STEP_TOLERANCE:
+                    return Start(name, begin.theta, end, (*(one.value for one in passed), end.value))
+    end = min((here, *tried.values()), key=lambda one: one.value)
+    return Start(name, begin.theta, end, (*(one.value for one in passed), end.value))
+
+
+def _stages(
+    kinked: Kinked, begin: Point, rows: float
+) -> Iterator[tuple[Point, tuple[Standing, ...]]]:
+    """Where searches end with the kinks rounded, ever less, and the kinks to be set upon there.
+
+    While more are near than hold any point they are not told apart yet.
+    """
+    here, nat = begin, None
     for share in SHARES:
         nat = _nat_widths(kinked, here, nat)
         rounded = kinked.rounded(share * nat)
         begins = point(rounded, here.theta)
-        stage = search(rounded, name, begins, rows, HANDOVER * np.sqrt(share)).end
-        for reach in (NEAR * share, NEAR * np.sqrt(share)):
-            there = _near(kinked, stage.theta, reach * nat)
-            pins = np.sort(there.along.pins).tobytes()
-            if pins not in tried:
-                tried[pins] = _set_upon(there, rows)
-                if loose(kinked, tried[pins]).newton_step[1] < STEP_TOLERANCE:
-                    end = tried[pins]
-                    return Start(name, begin.theta, end, (*values, end.value))
-        here = point(kinked, stage.theta)
-        values.append(here.value)
-    end = min((here, *tried.values()), key=lambda one: one.value)
-    return Start(name, begin.theta, end, (*values, end.value))
+        theta = search(rounded, "", begins, rows, HANDOVER * np.sqrt(share)).end.theta
+        here = point(kinked, theta)
+        sets = (_near(kinked, theta, NEAR * reach * nat) for reach in (share, np.sqrt(share)))
+        told = share < CROWDED
+        yield here, tuple(one for one in sets if told or len(one.kinks) <= len(theta))
 
 
 def _astride(kinked: Kinked, theta: np.ndarray) -> bool:
@@ -208,7 +220,9 @@ def _off_kinks(there: Standing, verdict: Verdict, labels: Sequence[str]) -> Verd
     if slopes.rising:
         on = np.abs(slopes.jumps).max(axis=0) > 0
         names = [label for label, held in zip(labels, on & ~there.stopped, strict=True) if held]
-        return replace(verdict, status=Status.KINK, advice=advice.on_kinks(names, name))
+        scattered = there.kinked.scattered(there.theta)
+        words = advice.on_kinks(names, name, scattered)
+        return replace(verdict, status=Status.KINK, advice=words, scattered=scattered)
     ahead = there.kinked.ahead(there.theta, slopes.way * ~there.stopped)
     words = advice.level(there.theta, None if ahead is None else ahead[0], labels, name)
     return replace(verdict, status=Status.NOT_IDENTIFIED, advice=words)

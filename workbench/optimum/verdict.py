@@ -70,6 +70,7 @@ class Verdict:
     step: float  # Newton step left, in standard errors; NaN where it cannot be told
     eigenvalues: np.ndarray  # of the information scaled to a unit diagonal, ascending
     bounded: bool = True  # false where the objective was seen to fall without end
+    scattered: bool = False  # whether the kinks that it is on are a few rows', others' elsewhere
 
     @property
     def regular(self) -> bool:
@@ -78,6 +79,15 @@ class Verdict:
     @property
     def determined(self) -> bool:
         return self.status.determined
+
+    @property
+    def normal(self) -> bool:
+        """Whether an estimate there is normal about the truth, of many rows and a right model.
+
+        On kinks of a few rows it is, though the curvature says nothing of it: the likelihood is
+        differentiable in quadratic mean (van der Vaart 1998, theorem 5.39).
+        """
+        return self.regular or (self.status is Status.KINK and self.scattered)
 
     @property
     def expected_decrease(self) -> float:

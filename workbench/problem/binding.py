@@ -242,24 +242,25 @@ class Problem:
         )
         return other
 
-    def gaps(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def gaps(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """What is zero on each kink and changes sign across it: |x| has its kink at x = 0.
 
-        Values (m,), their slopes by theta (m, k), and the kind of each, a place among the widths
-        (m,). Rows of weight zero have none.
+        Values (m,), their slopes by theta (m, k), the kind of each, a place among the widths (m,),
+        and whether each row has its own of that kind (m,). Rows of weight zero have none.
         """
         smooth, counted = self.graph.rounding, self.rows.weights > 0
         if smooth is None:
             raise ModelError("a model without kinks has no gaps to them")
-        by_row, found = smooth.by_row, self.functions("gaps", theta, *self._arrays)
-        values, slopes = [], []
-        for place, rows in enumerate(by_row):
-            value, slope = found[place], found[place + len(by_row)]
-            rows = rows and value.shape[:1] == counted.shape
-            values.append((value[counted] if rows else value).ravel())
-            slopes.append((slope[counted] if rows else slope).reshape(-1, len(theta)))
-        kinds = np.repeat(np.arange(len(by_row)), [len(value) for value in values])
-        return np.concatenate(values), np.concatenate(slopes), kinds
+        found, count = self.functions("gaps", theta, *self._arrays), len(smooth.gaps)
+        pairs = list(zip(found[:count], found[count:], strict=True))
+        by_row = np.array([reads and value.shape[:1] == counted.shape
+                           for reads, (value, _) in zip(smooth.by_row, pairs, strict=True)])
+        pairs = [(value[counted], slope[counted]) if rows else (value, slope)
+                 for rows, (value, slope) in zip(by_row, pairs, strict=True)]  # fmt: skip
+        kinds = np.repeat(np.arange(count), [value.size for value, _ in pairs])
+        values = np.concatenate([value.ravel() for value, _ in pairs])
+        slopes = np.concatenate([slope.reshape(-1, len(theta)) for _, slope in pairs])
+        return values, slopes, kinds, by_row[kinds]
 
     @property
     def _single_distribution(self) -> SymbolicDistribution:
