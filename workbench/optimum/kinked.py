@@ -32,6 +32,11 @@ class Gaps:
     kinds: np.ndarray
     by_row: np.ndarray
 
+    @property
+    def moving(self) -> np.ndarray:
+        """Those that theta moves (m,): of what is held, a kink may lie under every theta."""
+        return np.asarray(self.slopes.any(axis=1))
+
     def median(self, sizes: np.ndarray) -> np.ndarray:
         """The median of what stands by gap, over those of each one's kind, (m,)."""
         kinds, place = np.unique(self.kinds, return_inverse=True)
@@ -88,8 +93,10 @@ class Kinked:
         return np.asarray(np.maximum(noise, here.median(noise)))
 
     def standing(self, theta: np.ndarray) -> np.ndarray:
-        """The places of the kinks on which theta stands."""
-        return np.flatnonzero(np.abs(self.gaps(theta).values) <= STANDING * self.noise(theta))
+        """The places of the kinks on which theta stands, and which it can leave."""
+        gaps = self.gaps(theta)
+        on = np.abs(gaps.values) <= STANDING * self.noise(theta)
+        return np.flatnonzero(on & gaps.moving)
 
     def scattered(self, theta: np.ndarray) -> bool:
         """Whether theta stands on kinks of a few rows alone, and those of the others lie elsewhere.

@@ -83,8 +83,9 @@ def _stages(
 def _astride(kinked: Kinked, theta: np.ndarray) -> bool:
     """Whether theta stands on a kink, or between kinks of one kind."""
     gaps = kinked.gaps(theta)
-    sides = [np.sign(gaps.values[gaps.kinds == kind]) for kind in np.unique(gaps.kinds)]
-    return any((side == 0).any() or np.ptp(side) > 0 for side in sides)
+    kinds = np.where(gaps.moving, gaps.kinds, -1)
+    sides = [np.sign(gaps.values[kinds == kind]) for kind in range(kinds.max() + 1)]
+    return any((side == 0).any() or np.ptp(side) > 0 for side in sides if len(side))
 
 
 def _nat_widths(kinked: Kinked, here: Point, known: np.ndarray | None = None) -> np.ndarray:
@@ -109,7 +110,8 @@ def _near(kinked: Kinked, theta: np.ndarray, reach: np.ndarray) -> Standing:
     gaps = kinked.gaps(theta)
     far = np.abs(gaps.values) / reach[gaps.kinds]
     order = np.argsort(far)
-    return Standing(kinked, theta, kinked.inward(theta), order[far[order] < 1])
+    near = (far < 1) & gaps.moving
+    return Standing(kinked, theta, kinked.inward(theta), order[near[order]])
 
 
 def _set_upon(there: Standing, rows: float) -> Point:
@@ -154,9 +156,17 @@ def _loose(kinked: Kinked, here: Point) -> Point:
 
 @finished.register
 def _finished(kinked: Kinked, best: Start, rows: float) -> Point:
-    """The end itself, if it is an optimum to the last digits; else where a search from it comes."""
-    if loose(kinked, best.end).newton_step[1] < STEP_TOLERANCE:
-        return best.end
+    """The end itself, if it is an optimum to the last digits, or the one beside all kinks near it.
+
+    Else where a search from it comes.
+    """
+    end = best.end
+    if loose(kinked, end).newton_step[1] < STEP_TOLERANCE:
+        return end
+    if not _astride(kinked, end.theta):
+        end = finished(kinked.objective, best, rows)
+        if loose(kinked.objective, end).newton_step[1] < STEP_TOLERANCE:
+            return end
     return search(kinked, best.name, best.end, rows).end
 
 

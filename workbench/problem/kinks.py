@@ -18,6 +18,7 @@ from pytensor.scalar.basic import (
     Cast,
     Clip,
     Exp,
+    Log,
     Maximum,
     Minimum,
     Mul,
@@ -50,9 +51,9 @@ def rounding(
     rows
         The inputs that vary by row.
     """
-    kinks = Kinks()
+    kinks, poles = Kinks(), _poles(outputs)
     found = {node.outputs[0]: ROUNDED[_scalar(node)](kinks, node) for node in _moved(outputs, theta)
-             if _scalar(node) in ROUNDED}  # fmt: skip
+             if _scalar(node) in ROUNDED and node.outputs[0] not in poles}  # fmt: skip
     replaced = {old: new for old, new in found.items() if new is not None}
     if not replaced:
         return None
@@ -147,6 +148,13 @@ def _moved(outputs: Sequence[Variable], theta: Variable) -> Iterator[Apply]:
         if not read.isdisjoint(node.outputs):
             read.update(filter(_real, node.inputs))
     return (node for node in nodes if node.outputs[0] in moved and node.outputs[0] in read)
+
+
+def _poles(outputs: Sequence[Variable]) -> set[Variable]:
+    """Absolute values that a logarithm alone reads, as a determinant's: at zero that has no kink."""
+    nodes = toposort(outputs)
+    uses = [(one, _scalar(node) is Log) for node in nodes for one in node.inputs if _of(one, Abs)]
+    return {one for one, log in uses if log} - {one for one, log in uses if not log} - {*outputs}
 
 
 def _real(variable: Variable) -> bool:
