@@ -41,13 +41,18 @@ def _search(
 
     Where all kinks of a kind lie to one side they are not thought of, unless that leads nowhere.
     """
-    if not begin.finite:
-        return Start(name, begin.theta, begin, (begin.value,))
-    if not _astride(kinked, begin.theta):
+    if begin.finite and not _astride(kinked, begin.theta):
         plain = search(kinked.objective, name, begin, rows, handover, known)
         end = loose(kinked.objective, plain.end)
         if end.definite_step is not None and end.newton_step[1] < handover:
             return plain
+    return _by_rounding(kinked, name, begin, rows)
+
+
+def _by_rounding(kinked: Kinked, name: str, begin: Point, rows: float) -> Start:
+    """The search with the kinks rounded, until those that are near hold an optimum."""
+    if not begin.finite:
+        return Start(name, begin.theta, begin, (begin.value,))
     passed, tried = [begin], dict[bytes, Point]()
     for here, sets in _stages(kinked, begin, rows):
         passed.append(here)
@@ -167,7 +172,7 @@ def _finished(kinked: Kinked, best: Start, rows: float) -> Point:
         end = finished(kinked.objective, best, rows)
         if loose(kinked.objective, end).newton_step[1] < STEP_TOLERANCE:
             return end
-    return search(kinked, best.name, best.end, rows).end
+    return _by_rounding(kinked, best.name, best.end, rows).end
 
 
 @judge.register
