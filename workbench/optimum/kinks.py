@@ -251,5 +251,6 @@ def _against_bounds(box: Objective, there: Standing, here: Point, verdict: Verdi
     pull = slopes.pull
     stopped = there.stopped & (pull * there.inward > 0)
     words = box.words(replace(here, gradient=np.where(stopped, pull, 0.0)), stopped)
-    status = Status.IRREGULAR if verdict.determined else verdict.status
-    return replace(verdict, status=status, advice=f"{verdict.advice} {words}")
+    if verdict.determined:
+        return replace(verdict, status=Status.IRREGULAR, advice=words)
+    return replace(verdict, advice=f"{verdict.advice} {words}")

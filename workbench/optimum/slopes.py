@@ -79,7 +79,8 @@ def slopes_at(
     ways = _ways(normals[planes] * free, away[planes])
     if ways is None:
         return None
-    beside = theta + AWAY * inward * np.maximum(np.abs(theta), 1.0)
+    inside = AWAY * inward * np.maximum(np.abs(theta), 1.0)
+    beside = theta + _along(inside * units, normals[planes], free) / units
     sides = np.array([_gradients(kinked, beside, *pair) for pair in ways / units]) / units
     half = 0.5 * (sides[:, 0] - sides[:, 1])
     heights = np.sum(half[1:] * normals[planes], axis=1) / np.sum(normals[planes] ** 2, axis=1)
@@ -102,6 +103,11 @@ def _distinct(normals: np.ndarray, free: np.ndarray) -> np.ndarray:
     directions *= np.sign(np.take_along_axis(directions, main[:, None], axis=1))
     found = np.unique(np.round(directions, 9) + 0.0, axis=0, return_index=True)[1]
     return left[np.sort(found)]
+
+
+def _along(move: np.ndarray, normals: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """The move (k,), and what the free coordinates add to it so that it keeps to the kinks."""
+    return np.asarray(move - np.linalg.pinv(normals * free) @ (normals @ move))
 
 
 def _away(kinked: Kinked, theta: np.ndarray) -> np.ndarray:
@@ -147,7 +153,7 @@ def _balance(mean: np.ndarray, jumps: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if count == len(axes):
         multipliers = np.linalg.solve(across, pull)
         worst = int(np.argmax(np.abs(multipliers)))
-        off = np.sign(multipliers[worst]) * np.eye(count)[worst]
+        off = np.copysign(1.0, multipliers[worst]) * np.eye(count)[worst]
         return multipliers, axes.T @ np.linalg.solve(across.T, off)
     eye, one = np.eye(count), np.ones((count, 1))
     found = linprog(
@@ -157,4 +163,5 @@ def _balance(mean: np.ndarray, jumps: np.ndarray) -> tuple[np.ndarray, np.ndarra
         bounds=(None, None),
     )  # fmt: skip
     way = axes.T @ found.eqlin.marginals
+    way = way if way.any() else axes[0]  # of no mean, when all ways are alike
     return found.x[:-1], way if mean @ way < 0 else -way
