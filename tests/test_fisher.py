@@ -54,9 +54,9 @@ def by_quadrature(scipys, parameters, step=STEP, middle=0.5):
     """E s s', from either tail to the middle, over the logarithm of the tail's probability."""
     nodes, lengths = np.polynomial.legendre.leggauss(200)
     total, low, one = 0.0, np.log(1e-15), scipys(*parameters)
-    for inverse, share in ((one.ppf, middle), (one.isf, 1 - middle)):
+    for outcome, share in ((one.ppf, middle), (one.isf, 1 - middle)):
         tail = np.exp(low + (np.log(share) - low) * (nodes + 1) / 2)
-        probability, y = tail * lengths * (np.log(share) - low) / 2, inverse(tail)
+        probability, y = tail * lengths * (np.log(share) - low) / 2, outcome(tail)
         s = slopes(lambda *moved, y=y: scipys(*moved).logpdf(y), parameters, step)
         total = total + np.einsum("y,iy,jy->ij", probability, s, s)
     return total

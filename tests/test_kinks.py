@@ -122,9 +122,7 @@ FAMILIES = {
     "TruncatedNormal": (
         lambda m, s: pm.TruncatedNormal("y", m, s, lower=0.0, upper=9.0, observed=POSITIVE)
     ),
-    "Censored": (
-        lambda m, s: pm.Censored("y", pm.Normal.dist(m, s), None, 3.0, observed=POSITIVE)
-    ),
+    "Censored": (lambda m, s: pm.Censored("y", pm.Normal.dist(m, s), None, 3.0, observed=POSITIVE)),
     "Gamma": (lambda m, s: pm.Gamma("y", alpha=s, beta=s, observed=POSITIVE)),
     "Weibull": (lambda m, s: pm.Weibull("y", s, s, observed=POSITIVE)),
     "LogNormal": (lambda m, s: pm.LogNormal("y", m, s, observed=POSITIVE)),

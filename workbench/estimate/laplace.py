@@ -185,8 +185,8 @@ def laplace(fit: "Estimate", draws: int, rng: np.random.Generator | None) -> Lap
         raise ModelError(f"a Laplace approximation takes {FEWEST} draws or more, not {draws}")
     if fit.optimum.verdict.status is Status.KINK:
         raise ModelError(
-            "no Laplace draws: the posterior's mode stands on a kink, and a normal has none; sample "
-            "the posterior, with pm.sample"
+            "no Laplace draws: the posterior's mode stands on a kink, and a normal has none; "
+            "sample the posterior, with pm.sample"
         )
     density = Held(LogJoint(fit.problem, PRIOR["joint"]), fit.theta, fit.moves)
     found = _mode(fit, density)

@@ -134,7 +134,7 @@ class Estimate:
         return pd.DataFrame(covariance, index=labels, columns=labels)
 
     def standard_errors(self, kind: str | None = None, *, factor: str | None = None) -> pd.Series:
-        """Square roots of the covariance's diagonal; NaN where `cov_params` has none, or if held."""
+        """Square roots of the covariance's diagonal; NaN where there is none, or if held."""
         kind = kind or self.covariance_kind
         if covariances.has_none(self, kind):
             return self.params * np.nan
@@ -244,8 +244,8 @@ class Estimate:
 
         Columns `estimate, se, lower, upper`, labelled as parameters are: `rate[age]`, and by row
         where they have the rows' dimension. `kind` is the covariance's, as in `cov_params`. Limits
-        are symmetric. Where `cov_params` has no covariance, and for what moves in steps (whole numbers,
-        truth values), `se` is NaN. Raises ModelError for an unknown name, and for a Deterministic
+        are symmetric. Without a covariance, and for what moves in steps (whole numbers, truth
+        values), `se` is NaN. Raises ModelError for an unknown name, and for a Deterministic
         that depends on the outcome or on chance.
         """
         return prediction.deterministics(self, names, kind, level)

@@ -61,7 +61,9 @@ def _by_rounding(kinked: Kinked, name: str, begin: Point, rows: float) -> Start:
             if pins not in tried:
                 end = tried[pins] = _set_upon(there, rows)
                 if loose(kinked, end).newton_step[1] < STEP_TOLERANCE:
-                    return Start(name, begin.theta, end, (*(one.value for one in passed), end.value))
+                    return Start(
+                        name, begin.theta, end, (*(one.value for one in passed), end.value)
+                    )
     end = min((here, *tried.values()), key=lambda one: one.value)
     return Start(name, begin.theta, end, (*(one.value for one in passed), end.value))
 

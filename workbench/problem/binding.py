@@ -253,8 +253,12 @@ class Problem:
             raise ModelError("a model without kinks has no gaps to them")
         found, count = self.functions("gaps", theta, *self._arrays), len(smooth.gaps)
         pairs = list(zip(found[:count], found[count:], strict=True))
-        by_row = np.array([reads and value.shape[:1] == counted.shape
-                           for reads, (value, _) in zip(smooth.by_row, pairs, strict=True)])
+        by_row = np.array(
+            [
+                reads and value.shape[:1] == counted.shape
+                for reads, (value, _) in zip(smooth.by_row, pairs, strict=True)
+            ]
+        )
         pairs = [(value[counted], slope[counted]) if rows else (value, slope)
                  for rows, (value, slope) in zip(by_row, pairs, strict=True)]  # fmt: skip
         kinds = np.repeat(np.arange(count), [value.size for value, _ in pairs])

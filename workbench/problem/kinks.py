@@ -151,7 +151,7 @@ def _moved(outputs: Sequence[Variable], theta: Variable) -> Iterator[Apply]:
 
 
 def _poles(outputs: Sequence[Variable]) -> set[Variable]:
-    """Absolute values that a logarithm alone reads, as a determinant's: at zero that has no kink."""
+    """Absolute values that logarithms alone read, as a determinant's: at zero they have no kink."""
     nodes = toposort(outputs)
     uses = [(one, _scalar(node) is Log) for node in nodes for one in node.inputs if _of(one, Abs)]
     return {one for one, log in uses if log} - {one for one, log in uses if not log} - {*outputs}
