@@ -272,7 +272,7 @@ def test_curvature_gives_no_error_and_the_summary_says_what_does(median):
     assert median.conf_int("transformed").isna().all(axis=None)
     said = median.summary()
     assert "the observed information gives no standard error" in said
-    assert "kind='opg' or kind='expected' does; the bootstrap does in any case" in said
+    assert "kind='opg' or kind='expected' gives one; the bootstrap does in any case" in said
     assert "no better point from 3 starts" in said
 
 
@@ -351,3 +351,21 @@ def test_units_do_not_matter(engel, median):
     assert fit.status == Status.KINK
     back = fit.params.to_numpy() / np.array([1e-7, 1e-13, 1e-7])
     np.testing.assert_allclose(back, median.params, rtol=1e-10)
+
+
+def test_a_scale_that_collapses_on_rows_fitted_exactly_is_no_minimum():
+    data = dataset([1.0, 2.0, 3.0], np.array([[1.0], [2.0], [3.0]]))
+    fit = wb.maximum_likelihood(wb.bind(continuous.laplace, data))
+    assert not fit.optimum.verdict.determined
+    assert "-1.00 log b" in fit.optimum.verdict.advice
+
+
+def test_rows_of_groups_have_errors_by_the_bootstrap_of_groups(engel):
+    rng = np.random.default_rng(0)
+    grouped = engel.assign(group=("row", np.arange(235) // 5))
+    fit = wb.maximum_likelihood(wb.bind(continuous.laplace, grouped))
+    assert fit.status == Status.KINK
+    assert fit.bse.isna().all()
+    drawn = fit.bootstrap(20, rng=rng)
+    assert (drawn.unit, drawn.failed) == ("groups", 0)
+    assert (drawn.bse > 0).all()

@@ -25,7 +25,7 @@ SHARES = 10.0 ** -np.arange(11)
 # less than that, where the widths are well below the distances to others.
 NEAR = 30.0
 NAT_STEPS = 8
-CROWDED = 1e-3  # a share of the widths: from then on as many may be near as there are
+CROWDED = 1e-3  # a share of the widths: below it any number may be near, rows being alike
 
 
 @search.register
@@ -53,19 +53,17 @@ def _by_rounding(kinked: Kinked, name: str, begin: Point, rows: float) -> Start:
     """The search with the kinks rounded, until those that are near hold an optimum."""
     if not begin.finite:
         return Start(name, begin.theta, begin, (begin.value,))
-    passed, tried = [begin], dict[bytes, Point]()
+    values, tried = [begin.value], dict[bytes, Point]()
     for here, sets in _stages(kinked, begin, rows):
-        passed.append(here)
+        values.append(here.value)
         for there in sets:
             pins = np.sort(there.along.pins).tobytes()
             if pins not in tried:
                 end = tried[pins] = _set_upon(there, rows)
                 if loose(kinked, end).newton_step[1] < STEP_TOLERANCE:
-                    return Start(
-                        name, begin.theta, end, (*(one.value for one in passed), end.value)
-                    )
+                    return Start(name, begin.theta, end, (*values, end.value))
     end = min((here, *tried.values()), key=lambda one: one.value)
-    return Start(name, begin.theta, end, (*(one.value for one in passed), end.value))
+    return Start(name, begin.theta, end, (*values, end.value))
 
 
 def _stages(

@@ -17,6 +17,7 @@ BEYOND = 1e2  # times what rounding leaves of a gap, at least
 # Times as far as that from the others, where one is crossed alone; the more of them, the farther.
 FARTHER = (1e1, 1e2, 1e3, 1e4, 1e5)
 UNTOLD = 1e-4  # of the largest jump, not along its kink's own slope: it is no kink then
+STEEPEST = 1e150  # beyond, squares are no numbers
 DEAD = 1e-9  # of the largest jump: no kink at all
 SURE = 1e-6  # of the kinks' own slopes: less is rounding
 
@@ -87,7 +88,7 @@ def slopes_at(
     jumps = heights[:, None] * normals[planes]
     steepest = heights.max()
     explained = np.abs(half[1:] - jumps).max() <= UNTOLD * steepest
-    if not explained or heights.min() < -DEAD * steepest:
+    if not (explained and 0 < steepest < STEEPEST) or heights.min() < -DEAD * steepest:
         return None
     jumps = jumps[heights > DEAD * steepest]
     mean = sides[0].mean(axis=0)
