@@ -128,8 +128,8 @@ def on_kinks(labels: Sequence[str], what: str, scattered: bool) -> str:
     if not scattered:
         return f"{kink} Use the bootstrap."
     return (
-        f"{kink} If the family is the truth, kind='opg' or kind='expected' gives one; the bootstrap "
-        "does in any case."
+        f"{kink} If the family is the truth, kind='opg' or kind='expected' gives one; the "
+        "bootstrap does in any case."
     )
 
 
