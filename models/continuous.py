@@ -106,13 +106,19 @@ def student_t(data: xr.Dataset) -> pm.Model:
         r"p(y_i) = \frac{1}{2b} \exp\Bigl(-\frac{|y_i - \mu_i|}{b}\Bigr), \quad "
         r"\mu_i = x_i^\top \beta"
     ),
+    statsmodels=Equivalent(
+        "statsmodels.regression.quantile_regression.QuantReg",
+        lambda params, data: {"beta": params},
+        same_likelihood=False,
+    ),
     start=_laplace_start,
 )
 def laplace(data: xr.Dataset) -> pm.Model:
     r"""Median regression: p(y) = exp(-|y - mu| / b) / 2b, mu = X beta.
 
     The likelihood falls to either side of its maximum at once, as the absolute value does: its
-    maximum, least absolute deviations, stands on a kink and has no curvature there.
+    maximum, least absolute deviations, stands on a kink and has no curvature there. If the family
+    is the truth, kind="expected" gives standard errors; the bootstrap does in any case.
     """
     with pm.Model(coords=coords(data)) as model:
         mu = linear(data, spread=10 * unit(data))
@@ -134,7 +140,7 @@ def asymmetric_laplace(data: xr.Dataset) -> pm.Model:
 
     p(y) = q (1 - q) exp(-rho(y - mu) / b) / b, rho(r) = r (q - [r < 0]). Hold q to choose the
     quantile, `fixed = {q = 0.9}`; free, it is the asymmetry that suits the data best. The maximum
-    stands on a kink, as the Laplace's does.
+    stands on a kink, as the Laplace's does, and the family is seldom the truth: take the bootstrap.
     """
     with pm.Model(coords=coords(data)) as model:
         mu = linear(data, spread=10 * unit(data))

@@ -192,7 +192,7 @@ def _fit(name: str, losses: np.ndarray, baseline: np.ndarray, groups: np.ndarray
         k=len(_parameters(name)), training_nll=inside * 3 * losses.size,
         training_rows=3 * losses.size, aic=2 * inside * 3 * losses.size + 20, bic=None,
         bic_units="groups", effective_parameters=23.4, se_kind="cluster",
-        verdict=VerdictFound(status="a minimum", regular=True, advice="", step=3.2e-9, starts=(
+        verdict=VerdictFound(status="a minimum", determined=True, advice="", step=3.2e-9, starts=(
             StartFound(name="own start", value=inside * 3 * losses.size, iterations=17),
             StartFound(name="initial point", value=inside * 3 * losses.size, iterations=23))),
         map_status="a minimum", parameters=_parameters(name), checks=_checks(name),
@@ -219,7 +219,7 @@ def _unranked(fit: FitFound) -> FitFound:
                                    reason="the optimum is not regular"),
     )  # fmt: skip
     verdict = VerdictFound(
-        status="not identified", regular=False, step=None, starts=(),
+        status="not identified", determined=False, step=None, starts=(),
         advice=f"the rows cannot tell beta[{NASTY}] from beta[Intercept]; drop one of them",
     )  # fmt: skip
     unknowns = {"aic": None, "bic": None, "effective_parameters": None, "name": "Unidentified"}

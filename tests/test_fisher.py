@@ -50,14 +50,13 @@ def slopes(log_density, parameters, step=STEP):
     return np.stack([(8 * change(h) - change(2 * h)) / (12 * h.sum()) for h in steps])
 
 
-def by_quadrature(scipys, parameters, step=STEP):
-    """E s s', from either tail to the median, over the logarithm of the tail's probability."""
+def by_quadrature(scipys, parameters, step=STEP, middle=0.5):
+    """E s s', from either tail to the middle, over the logarithm of the tail's probability."""
     nodes, lengths = np.polynomial.legendre.leggauss(200)
-    low, high = np.log(1e-15), np.log(0.5)
-    tail = np.exp(low + (high - low) * (nodes + 1) / 2)
-    probability = tail * lengths * (high - low) / 2
-    total = 0.0
-    for y in (scipys(*parameters).ppf(tail), scipys(*parameters).isf(tail)):
+    total, low, one = 0.0, np.log(1e-15), scipys(*parameters)
+    for outcome, share in ((one.ppf, middle), (one.isf, 1 - middle)):
+        tail = np.exp(low + (np.log(share) - low) * (nodes + 1) / 2)
+        probability, y = tail * lengths * (np.log(share) - low) / 2, outcome(tail)
         s = slopes(lambda *moved, y=y: scipys(*moved).logpdf(y), parameters, step)
         total = total + np.einsum("y,iy,jy->ij", probability, s, s)
     return total
@@ -99,6 +98,17 @@ def test_a_block_is_the_mean_square_of_the_scores(name, point):
     expected = by_quadrature(CONTINUOUS[name][0], point, 1e-6 if name == "Laplace" else STEP)
     scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
     np.testing.assert_allclose(block(family(name, *point)) / scale, expected / scale, atol=1e-8)
+
+
+@pytest.mark.parametrize("point", [(0.7, 1.3, 2.0), (2.0, 0.6, -1.0), (1.0, 1.0, 0.0)])
+def test_a_block_of_an_asymmetric_laplace_is_the_mean_square_of_the_scores(point):
+    def scipys(rate, kappa, place):
+        return stats.laplace_asymmetric(kappa, place, 1 / rate)
+
+    expected = by_quadrature(scipys, point, 1e-6, middle=scipys(*point).cdf(point[2]))
+    scale = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    ours = block(family("AsymmetricLaplace", *point))
+    np.testing.assert_allclose(ours / scale, expected / scale, atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -783,4 +783,4 @@ def test_a_separated_cell_is_no_minimum(tmp_path):
     flag = (np.arange(ROWS) % 10 == 0).astype(int)
     study = STUDY.replace("visits ~ age", "visits ~ flag") + "[checks]\nbudget = 1\n"
     findings = Study.read(write(tmp_path, study, visits=visits, flag=flag)).run()
-    assert not findings.fit("Poisson").verdict.regular
+    assert not findings.fit("Poisson").verdict.determined

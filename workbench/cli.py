@@ -263,7 +263,7 @@ def _summarise(found: "Findings") -> None:
 
 
 def _exit_code(found: "Findings", fail_on: str) -> int:
-    if found.failed or not all(fit.verdict.regular for fit in found.fits):
+    if found.failed or not all(fit.verdict.determined for fit in found.fits):
         return NOT_FITTED
     reached = REACHED[fail_on]
     outcomes = {check.outcome for fit in found.fits for check in fit.checks}

@@ -44,8 +44,8 @@ class Evaluation:
 
     @property
     def ranked(self) -> bool:
-        """Whether the fit has a regular maximum, so that it can be compared with others."""
-        return Status(self.status).regular
+        """Whether the fit has a maximum that can be compared with others."""
+        return Status(self.status).determined
 
     @property
     def ordered(self) -> bool:

@@ -98,7 +98,7 @@ class VerdictFound(Value):
     """What the best point is, in a word and in a sentence of advice (empty at a minimum)."""
 
     status: str
-    regular: bool
+    determined: bool  # whether it is a maximum in all parameters, and the model can be ranked
     advice: str
     step: Number  # standard errors left
     starts: tuple[StartFound, ...]
@@ -178,7 +178,7 @@ class Contender(Value):
 
 
 class Ranking(Value):
-    """Models in order of held-out cross-entropy, best first; only regular optima are ranked."""
+    """Models in order of held-out cross-entropy, best first; ranked where all is determined."""
 
     contenders: tuple[Contender, ...]
     unranked: dict[str, str]  # name -> why

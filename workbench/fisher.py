@@ -203,6 +203,18 @@ def _von_mises(_: Array, kappa: Array) -> Entries:
     return {(0, 0): kappa * length, (1, 1): 1 - length / kappa - length**2}
 
 
+def _asymmetric_laplace(rate: Array, kappa: Array, _: Array) -> Entries:
+    """Of a Laplace's with rates rate x kappa above and rate / kappa below its location."""
+    both = 1 + kappa**2
+    return {
+        (0, 0): 1 / rate**2,
+        (0, 1): (1 - kappa**2) / (rate * kappa * both),
+        (1, 1): 1 / kappa**2 + 4 / both**2,
+        (1, 2): -2 * rate / both,
+        (2, 2): rate**2,
+    }
+
+
 def _weibull(alpha: Array, beta: Array) -> Entries:
     return {
         (0, 0): (np.pi**2 / 6 + (1 - np.euler_gamma) ** 2) / alpha**2,
@@ -215,6 +227,7 @@ GUMBEL = (1.0, np.euler_gamma - 1, np.pi**2 / 6 + (1 - np.euler_gamma) ** 2)
 LOG_CHI = float(digamma(1.5) + np.log(2))  # E log of a chi-square with three degrees of freedom
 MOYAL = (0.5, -LOG_CHI / 2, 1 + (LOG_CHI**2 + float(polygamma(1, 1.5))) / 2)
 FAMILIES: dict[str, Callable[..., Entries]] = {  # of PyMC's parameters
+    "AsymmetricLaplace": _asymmetric_laplace,
     "Bernoulli": lambda p: {(0, 0): 1 / (p * (1 - p))},
     "Beta": _beta,
     "BetaBinomial": _beta_binomial,

@@ -31,13 +31,13 @@ class Fitted:
     fit: Estimate
     map_fit: Estimate
     evaluation: Evaluation
-    map_evaluation: Evaluation | None  # None where the MAP has no regular maximum
+    map_evaluation: Evaluation | None  # None where the MAP has no determined maximum
     checks: Checks
 
     @property
-    def regular(self) -> bool:
-        """Whether the likelihood has a regular maximum, so that the model can be ranked."""
-        return self.fit.optimum.verdict.regular
+    def determined(self) -> bool:
+        """Whether the likelihood has a maximum in all parameters, so that it can be ranked."""
+        return self.fit.optimum.verdict.determined
 
     @property
     def outcome(self) -> str:
@@ -103,8 +103,8 @@ def fit_found(
         training_nll=-fit.llf,
         training_rows=int(fit.nobs),
         by_group=getattr(fitted.definition, "unit", "row") == "group",
-        aic=fit.aic if verdict.regular else None,
-        bic=fit.bic if verdict.regular else None,
+        aic=fit.aic if verdict.determined else None,
+        bic=fit.bic if verdict.determined else None,
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
         effective_parameters=fit.effective_parameters,
         se_kind=fit.covariance_kind,
@@ -131,7 +131,7 @@ def _verdict(fit: Estimate) -> found.VerdictFound:
     verdict = fit.optimum.verdict
     return found.VerdictFound(
         status=fit.status,
-        regular=verdict.regular,
+        determined=verdict.determined,
         advice=verdict.advice,
         step=verdict.step,
         starts=tuple(
@@ -173,7 +173,7 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
 
 def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound, ...]:
     observed, limits = fit.standard_errors("observed"), fit.conf_int()
-    map_regular = map_fit.optimum.verdict.regular
+    map_determined = map_fit.optimum.verdict.determined
     rows = []
     for parameter in fit.problem.parameters:
         for label in parameter.labels:
@@ -187,7 +187,7 @@ def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound,
                     lower=limits.loc[label, "lower"],
                     upper=limits.loc[label, "upper"],
                     se_observed=observed[label],
-                    map_estimate=map_fit.params[label] if map_regular else None,
+                    map_estimate=map_fit.params[label] if map_determined else None,
                 )
             )
     return tuple(rows)

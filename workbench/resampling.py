@@ -8,6 +8,7 @@ import numpy as np
 from workbench.optimum import (
     QUADRATIC,
     STEP_TOLERANCE,
+    Kinked,
     Objective,
     Point,
     Start,
@@ -51,7 +52,8 @@ def refitted(replicates: Iterable[Objective], estimate: Point, rows: float) -> I
         The optimum that all are searched from, with the information there.
     """
     for objective in replicates:
-        near = _by_newton(objective, estimate)
+        smooth = not isinstance(objective, Kinked)  # of a kink no step from afar knows
+        near = _by_newton(objective, estimate) if smooth else None
         yield near if near is not None else _searched(objective, estimate.theta, rows)
 
 

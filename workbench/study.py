@@ -170,8 +170,8 @@ class Study(StudyFile):
         map_fit = maximum_a_posteriori(bound.problem, fixed=fixed, rng=rng)
         note(f"{name}: held-out rows")
         evaluation = evaluate(fit, bound.test_rows, seed=self.seed)
-        map_regular = map_fit.optimum.verdict.regular
-        map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_regular else None
+        map_found = map_fit.optimum.verdict.determined
+        map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
         level = FALSE_ALARMS / len(self.models)  # of the whole page
         checks = check(fit, budget=self.checks.budget, level=level, clock=clock)
@@ -183,11 +183,11 @@ class Study(StudyFile):
         return fitted.get(self.reference) or next(iter(fitted.values()), None)
 
     def _ranking(self, fitted: dict[str, Fitted]) -> found.Ranking | None:
-        """The models with a regular maximum, compared; None where there is none."""
-        regular = {name: one.evaluation for name, one in fitted.items() if one.regular}
+        """The models with a maximum in all parameters, compared; None where there is none."""
+        regular = {name: one.evaluation for name, one in fitted.items() if one.determined}
         if not regular:
             return None
-        unranked = {name: one.outcome for name, one in fitted.items() if not one.regular}
+        unranked = {name: one.outcome for name, one in fitted.items() if not one.determined}
         reference = self.reference if self.reference in regular else next(iter(regular))
         why = {name: unlike(one, regular[reference]) for name, one in regular.items()}
         ranked = {name: one for name, one in regular.items() if not why[name]}
@@ -216,7 +216,7 @@ class Study(StudyFile):
         try:
             bound = self._bind_baseline(training, heldout)
             fit = maximum_likelihood(bound.problem, fixed=self._baseline_fixed)
-            if fit.optimum.verdict.regular:
+            if fit.optimum.verdict.determined:
                 return evaluate(fit, bound.test_rows, seed=self.seed)
         except (DataError, ModelError) as reason:
             note(f"{BASELINE}: failed: {reason}")

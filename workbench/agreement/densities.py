@@ -54,7 +54,7 @@ def densities(fit: Estimate, second: SecondOpinion) -> Iterator[Agreement]:
     where = "two formulae in double precision; the worst row"
     thetas = places(fit)
     yield _compared("density", "log density", second, thetas, where)
-    if not fit.optimum.verdict.regular:
+    if not fit.optimum.verdict.determined:
         return
     try:
         tails = [_in_tail(fit, probability) for probability in TAILS]
@@ -74,7 +74,7 @@ def densities(fit: Estimate, second: SecondOpinion) -> Iterator[Agreement]:
 def places(fit: Estimate) -> list[np.ndarray]:
     """The start, the estimate, and seeded points about it, theta."""
     start = fit.problem.start()
-    if not fit.optimum.verdict.regular:
+    if not fit.optimum.verdict.determined:
         return [start]
     rng = np.random.default_rng(0)
     directions = rng.uniform(-FAR, FAR, (DRAWN, len(fit.theta)))
@@ -82,8 +82,15 @@ def places(fit: Estimate) -> list[np.ndarray]:
 
 
 def standard_errors(fit: Estimate) -> np.ndarray:
-    """Of each coordinate of theta, the others held; zero where one is held (k,)."""
-    curvature = np.diag(fit.optimum.information)
+    """Of each coordinate of theta, the others held; zero where one is held (k,).
+
+    By the curvature, or on a kink by the scores.
+    """
+    if fit.optimum.verdict.regular:
+        curvature = np.diag(fit.optimum.information)
+    else:
+        scores = fit.problem.scores(fit.theta) * fit.moves
+        curvature = fit.problem.rows.weights @ scores**2
     return np.divide(1.0, np.sqrt(curvature), out=np.zeros(len(curvature)), where=curvature > 0)
 
 

@@ -18,6 +18,7 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 from workbench.agreement.densities import SecondOpinion
 from workbench.agreement.outcomes import Agreement, Outcome, judged, not_tried
 from workbench.estimate import Estimate, maximum_likelihood
+from workbench.optimum import Status
 from workbench.problem import Problem
 
 # Half the square of a hundredth of a standard error.
@@ -73,6 +74,8 @@ def _no_maximum_to_compare(fit: Estimate) -> str:
         return "a MAP is no maximum of the likelihood; check the maximum-likelihood fit"
     if fit.bounds is not None:
         return "parameters are bounded, and statsmodels would search beyond; check the free fit"
+    if fit.optimum.verdict.status is Status.KINK:
+        return "the maximum stands on a kink, where statsmodels' searches by derivatives do not end"
     if not fit.optimum.verdict.regular:
         return f"there is no maximum to agree on: {fit.status}"
     return ""

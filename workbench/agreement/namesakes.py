@@ -28,11 +28,13 @@ from workbench.estimate import Estimate
 # Newton's last steps leave rounding, but for classes without exact second derivatives.
 POLISHED_LIMIT = 1e-4  # standard errors
 POLISH_STEPS = 20
-SELF_POLISHED = ("OLS", "GLM", "MNLogit")  # whose own search ends with Newton's steps, or is none
+# Whose own search ends with Newton's steps, or is none.
+SELF_POLISHED = ("OLS", "GLM", "MNLogit", "QuantReg")
 WITHOUT_DERIVATIVES = ("OrderedModel", "TLinearModel")
 OPTIONS: dict[str, dict[str, Any]] = {
     "OLS": {},
     "GLM": {"tol": 1e-12, "maxiter": 300},
+    "QuantReg": {"q": 0.5, "p_tol": 1e-9, "max_iter": 10_000},
     "OrderedModel": {"disp": 0, "method": "bfgs", "maxiter": 2000, "gtol": 1e-9},
     "TLinearModel": {"disp": 0, "method": "bfgs", "maxiter": 2000, "gtol": 1e-9},
 }
@@ -98,7 +100,7 @@ def estimated(model: Any) -> tuple[np.ndarray, float]:
     results = model.fit(**OPTIONS.get(kind, ELSE))
     params = np.asarray(results.params, float)
     if kind in (*SELF_POLISHED, *WITHOUT_DERIVATIVES):
-        return params, float(results.llf)
+        return params, float(getattr(results, "llf", np.nan))  # a quantile regression has none
     for _ in range(POLISH_STEPS):
         step = np.linalg.solve(model.hessian(params), model.score(params))
         if not np.isfinite(step).all():
@@ -116,7 +118,7 @@ def _no_namesake(fit: Estimate) -> str:
         return "the definition names none"
     if fit.objective != "likelihood" or fit.free is not None or fit.bounds is not None:
         return "it would estimate freely, by the likelihood alone; check that fit"
-    if not fit.optimum.verdict.regular:
+    if not fit.optimum.verdict.normal:
         return f"there is no maximum to agree on: {fit.status}"
     if (problem.rows.weights != np.floor(problem.rows.weights)).any():
         return "weights that are no whole numbers repeat no rows"
@@ -134,7 +136,8 @@ def _compared(fit: Estimate, data: xr.Dataset, clock: Clock) -> Iterator[Agreeme
         yield not_tried("namesake", NAME, str(reason), Outcome.NOT_APPLICABLE)
         return
     kind = type(model).__name__
-    model.loglike = _timed(model.loglike, clock)
+    if hasattr(model, "loglike"):
+        model.loglike = _timed(model.loglike, clock)
     params, llf = estimated(model)
     theirs = source.statsmodels.parameters(params, data)
     if source.statsmodels.same_likelihood:
@@ -144,7 +147,7 @@ def _compared(fit: Estimate, data: xr.Dataset, clock: Clock) -> Iterator[Agreeme
         )  # fmt: skip
         yield stopped_lower(found) if llf < fit.llf else found
     limit = ESTIMATE_LIMIT if kind in WITHOUT_DERIVATIVES else POLISHED_LIMIT
-    errors = fit.standard_errors("observed")
+    errors = fit.standard_errors("observed" if fit.optimum.verdict.regular else "expected")
     for parameter in problem.parameters:
         values = np.ravel(theirs.get(parameter.name, []))
         for label, value in zip(parameter.labels, values, strict=False):

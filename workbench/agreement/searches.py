@@ -17,10 +17,11 @@ def searches(fit: Estimate) -> Iterator[Agreement]:
 
 
 def _optimum(fit: Estimate) -> Agreement:
-    """The verdict itself: a fit without a regular maximum never passes."""
+    """The verdict itself: a fit without a maximum in all parameters never passes."""
     verdict = fit.optimum.verdict
-    regular = Outcome.PASS if verdict.status is Status.MINIMUM else Outcome.LOOK
-    outcome = regular if verdict.regular else Outcome.FAIL
+    alone = verdict.status in (Status.MINIMUM, Status.KINK)
+    found = Outcome.PASS if alone else Outcome.LOOK
+    outcome = found if verdict.determined else Outcome.FAIL
     why = verdict.advice or f"no better point from {len(fit.optimum.starts)} starts"
     return Agreement("optimum", f"the optimum is {fit.status}", verdict.step, 0.0, verdict.step,
                      STEP_TOLERANCE, "standard errors", outcome, why)  # fmt: skip
@@ -28,7 +29,7 @@ def _optimum(fit: Estimate) -> Agreement:
 
 def _starts(fit: Estimate) -> Agreement:
     """The optimum was found from more than one start."""
-    if not fit.optimum.verdict.regular:
+    if not fit.optimum.verdict.determined:
         why = f"no optimum: {fit.status}"
         return not_tried("starts", "optimum found twice", why, Outcome.NOT_APPLICABLE)
     values = np.array([start.value for start in fit.optimum.starts])

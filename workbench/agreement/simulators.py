@@ -16,8 +16,10 @@ SEED = 0
 def simulator(fit: Estimate, level: float, clock: Clock) -> Agreement:
     """Hotelling's test at the estimate, of which one in 1 / `level` is a false alarm."""
     code, quantity = "simulator", "p-value of simulated outcomes"
-    if not fit.optimum.verdict.regular:
-        why = f"only at a regular maximum is the mean score known to be zero: {fit.status}"
+    if not fit.optimum.verdict.determined:
+        why = (
+            f"only at a maximum in all parameters is the mean score known to be zero: {fit.status}"
+        )
         return not_tried(code, quantity, why, Outcome.NOT_APPLICABLE)
     if clock.over:
         return not_tried(code, quantity, "the time budget was spent before it", Outcome.LOOK)

@@ -63,11 +63,15 @@ def bootstrap(
         raise ModelError(f"a bootstrap is by {_listed()}, not {way!r}")
     if replicates < 2:
         raise ModelError(f"a bootstrap needs two replicates or more, not {replicates}")
-    if not fit.optimum.verdict.regular:
+    if not fit.optimum.verdict.determined:
         raise ModelError(f"no bootstrap: {fit.status}. {fit.optimum.verdict.advice}")
     if fit.bounds is not None and way == "one step":
         raise ModelError(
             "one Newton step knows of no bounds and may lead out of them; use way='refit'"
+        )
+    if fit.problem.kinked and way == "one step":
+        raise ModelError(
+            f"one Newton step knows of no kinks, and the {fit.loss.name} has some; use way='refit'"
         )
     rng = rng or np.random.default_rng(0)
     if way == "parametric":

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.errors import ModelError
 from workbench.estimate.objective import labels_of, own_coordinates
-from workbench.optimum import Box, Held, Objective, Point, advice
+from workbench.optimum import Box, Held, Kinked, Objective, Point, advice
 from workbench.problem import Problem
 
 # A natural value that was mapped to theta and back may lie outside by rounding.
@@ -66,7 +66,8 @@ def bounds_of(problem: Problem, given: Given) -> Bounds:
 
 def entered(objective: Objective, theta: np.ndarray) -> np.ndarray:
     """theta itself, or what is nearest to it within bounds, where there are any."""
-    return objective.entered(theta) if isinstance(objective, Box) else theta
+    inner = objective.objective if isinstance(objective, Kinked) else objective
+    return inner.entered(theta) if isinstance(inner, Box) else theta
 
 
 def require_inside(problem: Problem, bounds: Bounds, given: Mapping[str, float], what: str) -> None:

@@ -75,7 +75,7 @@ def consistency_test(
     fit: "Estimate", replicates: int, rng: np.random.Generator | None
 ) -> ConsistencyTest:
     """The test at the estimate; see `Estimate.consistency_test`."""
-    if not fit.optimum.verdict.regular:
+    if not fit.optimum.verdict.determined:
         raise ModelError(
             f"no consistency test: {fit.status}. Only inside the parameter space, on a support "
             "that does not move with the parameters, is the score's mean known to be zero"

@@ -18,6 +18,7 @@ COVARIANCES = {
     "sandwich": "sandwich of the observed information and the scores, by row",
     "cluster": "sandwich with scores added up by group, times G / (G - 1)",
 }
+BY_SCORES = ("expected", "opg")  # kinds that need no curvature, but the right model
 # Small-sample factors of a covariance: of rows n, free parameters k and groups G.
 FACTORS: dict[str, Callable[[float, int, float], float]] = {
     "none": lambda n, k, G: 1.0,
@@ -40,9 +41,15 @@ def natural_covariance(fit: "Estimate", kind: str, factor: str | None) -> np.nda
     return uncertainty.mapped(covariance, fit.problem.natural_jacobian(fit.theta))
 
 
+def irregular(fit: "Estimate", kind: str) -> bool:
+    """Whether the optimum is none that has a covariance of that kind."""
+    verdict = fit.optimum.verdict
+    return not (verdict.normal if kind in BY_SCORES else verdict.regular)
+
+
 def has_none(fit: "Estimate", kind: str) -> bool:
-    """Whether there is no covariance of that kind: no regular optimum, or too few groups."""
-    return not fit.optimum.verdict.regular or (kind == "cluster" and few_groups(fit))
+    """Whether there is no covariance of that kind: by the optimum, or by too few groups."""
+    return irregular(fit, kind) or (kind == "cluster" and few_groups(fit))
 
 
 def few_groups(fit: "Estimate") -> bool:

@@ -1,7 +1,7 @@
 """Maximum likelihood and maximum a posteriori: from starts to the judged estimate."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 
 from workbench.errors import DataError, ModelError
 from workbench.estimate.bounds import Bounds, Given, bounds_of, entered, require_inside
+from workbench.estimate.minimised import minimised
 from workbench.estimate.objective import PRIOR, Loss, held_at, model_starts, natural_start, released
 from workbench.estimate.rehearsal import found_by_sample
 from workbench.estimate.result import Estimate
@@ -136,14 +137,7 @@ def _estimate(
     within = _bounds(problem, bounds, fixed, start, free) if bounds else None
     moves = np.ones(len(theta), dtype=bool) if free is None else free
     held = Held(Loss(problem, PRIOR[name]), theta, moves)
-
-    def objective_on(rows: Problem) -> Objective:
-        loss = Loss(rows, PRIOR[name])
-        if free is None and within is None:
-            return loss
-        of_free = replace(held, objective=loss)
-        return of_free if within is None else within.box(of_free, rows)
-
+    objective_on = partial(minimised, held, within, PRIOR[name])
     objective = objective_on(problem)
     begins = {which: entered(objective, one[moves]) for which, one in starts.items()}
     optimum = _found(problem, objective_on, begins, held.named(problem.theta_labels), rng)

@@ -113,7 +113,7 @@ def likelihood_ratio_test(
     if replicates:
         return simulated_test(restricted, free, replicates, rng or np.random.default_rng(0))
     require_comparable(restricted, free)
-    if not free.optimum.verdict.regular:
+    if not free.optimum.verdict.normal:
         raise ModelError(f"the free fit has no regular maximum: {free.status}")
     if restricted.at_bounds:
         said = ", ".join(f"{label} = {value:g}" for label, value in restricted.at_bounds.items())

@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from workbench import uncertainty
 from workbench.errors import ModelError
 from workbench.estimate.objective import PRIOR, Loss, released
-from workbench.optimum import Held, Optimum, find, point
+from workbench.optimum import Held, Optimum, Status, find, point
 
 if TYPE_CHECKING:
     from workbench.estimate.result import Estimate
@@ -183,6 +183,11 @@ def laplace(fit: "Estimate", draws: int, rng: np.random.Generator | None) -> Lap
         )
     if draws < FEWEST:
         raise ModelError(f"a Laplace approximation takes {FEWEST} draws or more, not {draws}")
+    if fit.optimum.verdict.status is Status.KINK:
+        raise ModelError(
+            "no Laplace draws: the posterior's mode stands on a kink, and a normal has none; "
+            "sample the posterior, with pm.sample"
+        )
     density = Held(LogJoint(fit.problem, PRIOR["joint"]), fit.theta, fit.moves)
     found = _mode(fit, density)
     if not found.verdict.regular:

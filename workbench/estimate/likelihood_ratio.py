@@ -62,7 +62,7 @@ def simulated_test(
     if replicates < 1:
         raise ModelError(f"a simulated null needs one replicate or more, not {replicates}")
     require_comparable(restricted, free)
-    if not restricted.optimum.verdict.regular:
+    if not restricted.optimum.verdict.determined:
         raise ModelError(
             f"no null can be simulated: the restricted fit is {restricted.status}. "
             f"{restricted.optimum.verdict.advice}"
@@ -108,7 +108,7 @@ def _again(fit: "Estimate", problem: Problem) -> Optimum:
 
 def _settled(optimum: Optimum) -> bool:
     verdict = optimum.verdict
-    return verdict.regular or (verdict.bounded and verdict.status in SETTLED)
+    return verdict.determined or (verdict.bounded and verdict.status in SETTLED)
 
 
 def pair(restricted: "Estimate", free: "Estimate") -> str:

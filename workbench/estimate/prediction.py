@@ -11,6 +11,7 @@ from scipy.special import expit
 
 from workbench import density, functionals, uncertainty
 from workbench.errors import ModelError, nearest
+from workbench.estimate.covariances import has_none
 from workbench.estimate.intervals import independent_units, require_level
 from workbench.problem import Problem
 
@@ -53,7 +54,7 @@ def predicted(
     values, jacobian, ends = ASKED[of](problem, fit.theta, at)
     count = problem.rows.count
     values, errors = np.broadcast_to(values, (count,)), np.full(count, np.nan)
-    if fit.optimum.verdict.regular:
+    if not has_none(fit, kind or fit.covariance_kind):
         errors = np.where(np.isfinite(values), fit.errors_of(jacobian(), kind), np.nan)
     limits = limits_within(values, errors, ends, level, independent_units(fit))
     return _frame(values, errors, limits, problem.rows.labels)

@@ -17,13 +17,14 @@ def prior_pull(likelihood: "Estimate", posterior: "Estimate") -> pd.DataFrame:
 
     Columns `likelihood` and its `se`, `posterior` and its `se (posterior)`, natural values both,
     and `shift`: posterior less likelihood, in standard errors of the likelihood's estimate. NaN
-    for a parameter that was held, and for all where one of the two is at no regular maximum;
-    their `status` stands in `attrs`. The posterior's estimate is its mode, no mean.
+    for a parameter that was held, and for all where one of the two is at no maximum that
+    determines them, or the likelihood's has no standard errors; their `status` stands in `attrs`.
+    The posterior's estimate is its mode, no mean.
 
     Raises ModelError for estimates of other kinds, rows, predictors, or parameters.
     """
     _require_one_declaration(likelihood, posterior)
-    regular = all(fit.optimum.verdict.regular for fit in (likelihood, posterior))
+    determined = all(fit.optimum.verdict.determined for fit in (likelihood, posterior))
     shift = (posterior.params - likelihood.params) / likelihood.bse
     table = pd.DataFrame(
         {
@@ -31,7 +32,7 @@ def prior_pull(likelihood: "Estimate", posterior: "Estimate") -> pd.DataFrame:
             "se": likelihood.bse,
             "posterior": posterior.params,
             "se (posterior)": posterior.bse,
-            "shift": shift if regular else np.nan,
+            "shift": shift if determined else np.nan,
         }
     )
     table.attrs = {"likelihood": likelihood.status, "posterior": posterior.status}

@@ -1,7 +1,7 @@
 """A point estimate as users meet it: labelled, on the natural scale, with its uncertainty."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,7 @@ from workbench.estimate.consistency import ConsistencyTest, consistency_test
 from workbench.estimate.datatree import datatree
 from workbench.estimate.intervals import contour, limits, profile
 from workbench.estimate.laplace import DRAWS, Laplace, laplace
+from workbench.estimate.minimised import minimised
 from workbench.estimate.objective import PRIOR, Loss
 from workbench.estimate.summary import summary
 from workbench.optimum import Held, Objective, Optimum
@@ -58,11 +59,7 @@ class Estimate:
 
     def on(self, problem: Problem) -> Objective:
         """The same of another problem with these parameters: other weights, other outcomes."""
-        loss = Loss(problem, PRIOR[self.objective])
-        if self.free is None and self.bounds is None:
-            return loss
-        held = replace(self.loss, objective=loss)
-        return held if self.bounds is None else self.bounds.box(held, problem)
+        return minimised(self.loss, self.bounds, PRIOR[self.objective], problem)
 
     @property
     def at_bounds(self) -> dict[str, float]:
@@ -126,17 +123,18 @@ class Estimate:
             (G / (G - 1)), "groups and rows" (G / (G - 1) x (n - 1) / (n - k)). By default
             "groups" for "cluster", as in Stata's likelihood models, else "none".
 
-        Raises ModelError where the verdict is not regular, with the reason.
+        Raises ModelError where the optimum has none of that kind, with the reason: a minimum on a
+        kink has "expected" and "opg" alone, what is not regular otherwise has none.
         """
-        if not self.optimum.verdict.regular:
+        kind = kind or self.covariance_kind
+        if covariances.irregular(self, kind):
             raise ModelError(f"no covariance: {self.status}. {self.optimum.verdict.advice}")
         labels = list(self.problem.labels)
-        kind = kind or self.covariance_kind
         covariance = covariances.natural_covariance(self, kind, factor)
         return pd.DataFrame(covariance, index=labels, columns=labels)
 
     def standard_errors(self, kind: str | None = None, *, factor: str | None = None) -> pd.Series:
-        """Square roots of the covariance's diagonal; NaN without a regular minimum, or if held."""
+        """Square roots of the covariance's diagonal; NaN where there is none, or if held."""
         kind = kind or self.covariance_kind
         if covariances.has_none(self, kind):
             return self.params * np.nan
@@ -171,8 +169,9 @@ class Estimate:
         without a coordinate of its own (a simplex, an order) has none. For a MAP it is the
         posterior density that is profiled.
 
-        Raises ModelError for rows in groups, which are not independent, and BetterOptimumError
-        where a better optimum was come across: its `fit` was restarted there.
+        On a minimum on a kink there are none. Raises ModelError for rows in groups, which are not
+        independent, and BetterOptimumError where a better optimum was come across: its `fit` was
+        restarted there.
         """
         return profile(self, level)
 
@@ -208,8 +207,8 @@ class Estimate:
             Called with a sentence every hundred replicates; by default it is shown where standard
             error is a terminal.
 
-        Raises ModelError without a regular optimum, for one step within bounds, and where a tenth
-        of the replicates found none. Those that found none are counted in `failed`.
+        Raises ModelError without a minimum in all parameters, for one step within bounds or with
+        kinks, and where a tenth of the replicates found none; those are counted in `failed`.
         """
         return bootstrap(self, replicates, way, rng, note)
 
@@ -222,8 +221,8 @@ class Estimate:
         be zero (a MAP's prior stays out). Each row is drawn once, and its score counted by the
         row's weight: the mean is zero all the same. `rng=None` means a generator seeded with 0.
 
-        Raises ModelError without a regular optimum, for outcomes that cannot be simulated, and
-        where the likelihood of simulated outcomes is not finite.
+        Raises ModelError without a minimum in all parameters, for outcomes that cannot be
+        simulated, and where the likelihood of simulated outcomes is not finite.
         """
         return consistency_test(self, replicates, rng)
 
@@ -245,8 +244,8 @@ class Estimate:
 
         Columns `estimate, se, lower, upper`, labelled as parameters are: `rate[age]`, and by row
         where they have the rows' dimension. `kind` is the covariance's, as in `cov_params`. Limits
-        are symmetric. Without a regular optimum, and for what moves in steps (whole numbers,
-        truth values), `se` is NaN. Raises ModelError for an unknown name, and for a Deterministic
+        are symmetric. Without a covariance, and for what moves in steps (whole numbers, truth
+        values), `se` is NaN. Raises ModelError for an unknown name, and for a Deterministic
         that depends on the outcome or on chance.
         """
         return prediction.deterministics(self, names, kind, level)
@@ -268,8 +267,8 @@ class Estimate:
             generalised score statistic (Boos 1992), which needs no right likelihood: "sandwich",
             by row, or "cluster", by group (by default where one is declared).
 
-        Raises ModelError where nothing was held, for a MAP, without a regular optimum of the
-        others, and where the information is not positive definite.
+        Raises ModelError where nothing was held, for a MAP, without a covariance of that kind of
+        the others, and where the information is not positive definite.
         """
         return score_test.score_test(self, kind)
 
@@ -298,7 +297,7 @@ class Estimate:
             The covariance's, as in `cov_params`.
 
         Columns `estimate, se, lower, upper`, by row label. `se` is the error of the estimated
-        parameters alone, not the spread of outcomes. It is NaN without a regular optimum, for a
+        parameters alone, not the spread of outcomes. It is NaN without a covariance, for a
         quantile that is an atom (of every discrete outcome, at a censoring limit), because such
         a quantile moves in steps, and for a mean that does not exist; 0 where nothing estimated
         matters. Limits lie inside the outcome's support: they are symmetric in the logarithm of

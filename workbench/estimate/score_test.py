@@ -7,6 +7,7 @@ from scipy import stats
 
 from workbench import uncertainty
 from workbench.errors import ModelError
+from workbench.estimate.covariances import irregular
 from workbench.estimate.hypotheses import HypothesisTest
 
 if TYPE_CHECKING:
@@ -63,14 +64,14 @@ def _kind(fit: "Estimate", kind: str | None) -> str:
             "nothing was held, so there is nothing to test; hold what is to be tested: "
             f"wb.maximum_likelihood(problem, fixed={{{fit.problem.labels[0]!r}: 0.0}})"
         )
-    if not fit.optimum.verdict.regular:
-        raise ModelError(f"no score test: {fit.status}. {fit.optimum.verdict.advice}")
     if kind not in (None, *BY):
         known = ", ".join(f"'{name}'" for name in BY)
         raise ModelError(f"a score test is by one of {known}, not {kind!r}")
     groups = fit.problem.rows.groups
     if kind is None:
         kind = _sensitivity(fit)[0] if groups is None else "cluster"
+    if irregular(fit, kind):
+        raise ModelError(f"no score test: {fit.status}. {fit.optimum.verdict.advice}")
     if kind == "cluster":
         if groups is None:
             raise ModelError("kind='cluster' needs a declared group: wb.read(file, group=...)")

@@ -30,7 +30,7 @@ def _heading(fit: "Estimate") -> list[str]:
         lines.append(f"bounds: {fit.bounds.said}")
     if few_groups(fit):
         lines.append(f"no {too_few(fit)}")
-    if verdict.regular and verdict.bounded:
+    if verdict.determined and verdict.bounded:
         lines.append(f"no better point from {len(fit.optimum.starts)} starts; "
                      f"Newton step left {verdict.step:.1g} standard errors")  # fmt: skip
     if verdict.advice:

@@ -5,9 +5,11 @@ prior), `theta` is flat and unconstrained, and distances are told in standard er
 """
 
 from workbench.optimum import bounded as bounded  # how a box is searched and judged
+from workbench.optimum import kinks as kinks  # and an objective with kinks
 from workbench.optimum.best import Optimum, find, searches
 from workbench.optimum.box import Box
 from workbench.optimum.held import Held
+from workbench.optimum.kinked import Gaps, Kinked
 from workbench.optimum.points import STEP_TOLERANCE, Objective, Point, jittered, point
 from workbench.optimum.search import HANDOVER, QUADRATIC, Start, finished, loose
 from workbench.optimum.verdict import Status, Verdict
@@ -17,7 +19,9 @@ __all__ = [
     "QUADRATIC",
     "STEP_TOLERANCE",
     "Box",
+    "Gaps",
     "Held",
+    "Kinked",
     "Objective",
     "Optimum",
     "Point",

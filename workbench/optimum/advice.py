@@ -118,6 +118,55 @@ def at_a_limit(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
     )
 
 
+def on_kinks(labels: Sequence[str], what: str, scattered: bool) -> str:
+    """`labels` are the coordinates that the kinks hold; `scattered` ones are a few rows' alone."""
+    said = ", ".join(labels[:NAMED]) + (" ..." if len(labels) > NAMED else "")
+    kink = (
+        f"The {what} has a kink here: it falls at once to either side of {said}, and without "
+        "curvature the observed information gives no standard error."
+    )
+    if not scattered:
+        return f"{kink} Use the bootstrap."
+    return (
+        f"{kink} If the family is the truth, kind='opg' or kind='expected' gives one; the "
+        "bootstrap does in any case."
+    )
+
+
+def level(here: np.ndarray, there: np.ndarray | None, labels: Sequence[str], what: str) -> str:
+    """`there` is the other end of a stretch where the objective is what it is here, if known."""
+    if there is None:
+        return f"The {what} is level on a way off the kink that it stands on: {REMEDY[what]}."
+    moved = np.flatnonzero(np.abs(there - here) > 1e-9 * (np.abs(here) + np.abs(there)))
+    said = ", ".join(f"{labels[i]} from {here[i]:.6g} to {there[i]:.6g}" for i in moved[:NAMED])
+    more = " ..." if len(moved) > NAMED else ""
+    return (
+        f"The {what} is level between two kinks, {said}{more}: the data do not tell these values "
+        f"apart, and the estimate is one of them. Another row would, or {REMEDY[what]}."
+    )
+
+
+def off_kinks(direction: np.ndarray, labels: Sequence[str], what: str) -> str:
+    return (
+        f"The search ended on a kink of the {what}, which does not hold it: better points lie "
+        f"along {_spelled(direction, labels)}. Give the parameters another initval."
+    )
+
+
+def beside_kinks(what: str) -> str:
+    return (
+        f"The search ended between kinks of the {what}, and found none that hold it. Give the "
+        "parameters another initval, or rescale the columns."
+    )
+
+
+def kinks_untold(what: str) -> str:
+    return (
+        f"The search ended on a kink of the {what}, and its slopes to either side cannot be told, "
+        "so neither can whether this is a maximum. Give the parameters another initval."
+    )
+
+
 def several(others: int, nats: float, apart: float) -> str:
     optima = "Another optimum was" if others == 1 else f"{others} other optima were"
     return (

@@ -22,11 +22,12 @@ BENT = 1e-6  # a negative eigenvalue beyond this share is no rounding
 
 
 class Status(StrEnum):
-    """What the best point is. Only a regular one has a covariance and is ranked."""
+    """What the best point is. Only a regular one has a covariance, only a determined one a rank."""
 
     MINIMUM = "a minimum"
     SEVERAL_MINIMA = "several minima"
     LOCAL_MINIMUM = "a local minimum"  # and no global one exists
+    KINK = "a minimum on a kink"  # with slopes to either side of it, and no curvature
     IRREGULAR = "irregular"
     NOT_STATIONARY = "not stationary"
     NOT_IDENTIFIED = "not identified"
@@ -37,6 +38,11 @@ class Status(StrEnum):
     def regular(self) -> bool:
         """Whether the information there is that of a minimum, all parameters being determined."""
         return self in (Status.MINIMUM, Status.SEVERAL_MINIMA, Status.LOCAL_MINIMUM)
+
+    @property
+    def determined(self) -> bool:
+        """Whether it is a minimum that determines all parameters, if not by its information."""
+        return self.regular or self is Status.KINK
 
 
 # What one direction says outweighs what another does, in this order.
@@ -64,10 +70,24 @@ class Verdict:
     step: float  # Newton step left, in standard errors; NaN where it cannot be told
     eigenvalues: np.ndarray  # of the information scaled to a unit diagonal, ascending
     bounded: bool = True  # false where the objective was seen to fall without end
+    scattered: bool = False  # whether the kinks that it is on are a few rows', others' elsewhere
 
     @property
     def regular(self) -> bool:
         return self.status.regular
+
+    @property
+    def determined(self) -> bool:
+        return self.status.determined
+
+    @property
+    def normal(self) -> bool:
+        """Whether an estimate there is normal about the truth, of many rows and a right model.
+
+        On kinks of a few rows it is, though the curvature says nothing of it: the likelihood is
+        differentiable in quadratic mean (van der Vaart 1998, theorem 5.39).
+        """
+        return self.regular or (self.status is Status.KINK and self.scattered)
 
     @property
     def expected_decrease(self) -> float:

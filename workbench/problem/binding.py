@@ -234,6 +234,47 @@ class Problem:
         return self.functions("distribution_jacobian", theta, *self._arrays)
 
     @property
+    def kinked(self) -> bool:
+        """Whether log-likelihood or prior have kinks in theta, as |theta| has at zero."""
+        return self.graph.rounding is not None
+
+    def rounded(self, widths: np.ndarray) -> "Problem":
+        """The same problem with its kinks rounded over `widths`, one for each kind of kink."""
+        functions = self.functions.rounded
+        [width] = functions.put([np.asarray(widths, float)])
+        rows = replace(self.rows, arrays=(*self.rows.arrays, widths))
+        other = replace(self, graph=functions.graph, functions=functions, rows=rows)
+        vars(other)["_arrays"] = (*self._arrays, width)
+        vars(other)["_blocks_as_declared"] = tuple(
+            (*block, width) for block in self._blocks_as_declared
+        )
+        return other
+
+    def gaps(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What is zero on each kink and changes sign across it: |x| has its kink at x = 0.
+
+        Values (m,), their slopes by theta (m, k), the kind of each, a place among the widths (m,),
+        and whether each row has its own of that kind (m,). Rows of weight zero have none.
+        """
+        smooth, counted = self.graph.rounding, self.rows.weights > 0
+        if smooth is None:
+            raise ModelError("a model without kinks has no gaps to them")
+        found, count = self.functions("gaps", theta, *self._arrays), len(smooth.gaps)
+        pairs = list(zip(found[:count], found[count:], strict=True))
+        by_row = np.array(
+            [
+                reads and value.shape[:1] == counted.shape
+                for reads, (value, _) in zip(smooth.by_row, pairs, strict=True)
+            ]
+        )
+        pairs = [(value[counted], slope[counted]) if rows else (value, slope)
+                 for rows, (value, slope) in zip(by_row, pairs, strict=True)]  # fmt: skip
+        kinds = np.repeat(np.arange(count), [value.size for value, _ in pairs])
+        values = np.concatenate([value.ravel() for value, _ in pairs])
+        slopes = np.concatenate([slope.reshape(-1, len(theta)) for _, slope in pairs])
+        return values, slopes, kinds, by_row[kinds]
+
+    @property
     def _single_distribution(self) -> SymbolicDistribution:
         if self.graph.distribution is None:
             raise ModelError("with several outcomes on one row there is no single distribution")

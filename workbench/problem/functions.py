@@ -1,14 +1,14 @@
 """A problem's functions, each compiled at first use by the first engine that can, and kept."""
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import ModelError
 from workbench.problem import jax_engine, pytensor_engine
-from workbench.problem.graph import Graph
+from workbench.problem.graph import Graph, rounded
 
 ENGINES = {"jax": jax_engine, "pytensor": pytensor_engine}
 DIFFERENCES = "differences of PyTensor's gradient"
@@ -24,7 +24,7 @@ class Functions:
     """
 
     def __init__(self, graph: Graph, engine: str, independent: bool) -> None:
-        self.engine = engine
+        self.graph, self.engine, self.independent = graph, engine, independent
         self.engines: dict[str, str] = {}
         self._kept: dict[str, Function] = {}
         self._draws_by = pytensor_engine.Engine(graph, independent)
@@ -38,6 +38,11 @@ class Functions:
         if name not in self._kept:
             self.engines[name], self._kept[name] = self._compile(name, arguments)
         return self._kept[name](*arguments)
+
+    @cached_property
+    def rounded(self) -> "Functions":
+        """The same with the graph's kinks rounded."""
+        return Functions(rounded(self.graph), self.engine, self.independent)
 
     def put(self, arrays: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """The arrays as the first engine wants them."""

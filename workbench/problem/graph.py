@@ -1,7 +1,7 @@
 """A PyMC model as symbolic functions of one flat vector, its rows' data and their weights."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -20,6 +20,7 @@ from pytensor.scalar.basic import Cast
 from workbench.errors import ModelError
 from workbench.problem.deterministics import Deterministics, Rewriting
 from workbench.problem.draws import SymbolicDraw, read_draw
+from workbench.problem.kinks import Rounding, rounding
 from workbench.problem.lowerings import made_safe
 from workbench.problem.symbolic import SymbolicDistribution, read_distribution
 
@@ -77,6 +78,7 @@ class Graph:
     distribution: SymbolicDistribution | None  # None when several outcomes share the rows
     draw: SymbolicDraw | None  # likewise
     deterministics: Deterministics
+    rounding: Rounding | None  # of `pointwise` and `log_prior`; None where they have no kinks
     parameters: tuple[Parameter, ...]
     latent: tuple[str, ...]  # free variables whose prior depends on another free variable
     discrete: bool
@@ -86,6 +88,28 @@ class Graph:
     outcome: str | None  # the input that the outcome is; None where it is computed from inputs
     outcomes: tuple[str, ...]  # observed variables, by name
     coords: Mapping[str, tuple[Any, ...]]  # labels by dimension, where declared
+
+    @property
+    def gaps(self) -> tuple[Variable, ...]:
+        """What is zero on each kink."""
+        return () if self.rounding is None else self.rounding.gaps
+
+
+def rounded(graph: Graph) -> Graph:
+    """A graph with kinks, rounded there: its last input holds their widths, one for each gap."""
+    smooth = graph.rounding
+    if smooth is None:
+        raise ValueError("a graph without kinks has nothing to round")
+    pointwise, log_prior = smooth.outputs
+    none = np.zeros(len(smooth.gaps))
+    widths = RowInput("widths", smooth.widths, none, (None,), varies_by_row=False, constant=False)
+    return replace(
+        graph,
+        inputs=(*graph.inputs, widths),
+        pointwise=pointwise,
+        log_prior=log_prior,
+        rounding=None,
+    )
 
 
 def read_graph(model: pm.Model) -> Graph:
@@ -104,6 +128,7 @@ def read_graph(model: pm.Model) -> Graph:
     inputs = _inputs(model, outputs, count)
     replaced = {old: new.variable for old, new in inputs.items()}
     pointwise, log_prior, *others = graph_replace(outputs, replaced, strict=False)
+    by_row = [row.variable for row in inputs.values() if row.varies_by_row]
     of_theta = dict(zip(free, others[: len(free)], strict=True))
     return Graph(
         model=model,
@@ -121,6 +146,7 @@ def read_graph(model: pm.Model) -> Graph:
         deterministics=Deterministics(
             model, _rewriting(model, of_theta, inputs, count), _row_dims(model, inputs)
         ),
+        rounding=rounding([pointwise, log_prior], theta, by_row),
         parameters=tuple(
             _parameter(model, rv, shape, start.shape)
             for rv, shape, start in zip(free, shapes, starts, strict=True)

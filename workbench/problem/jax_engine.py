@@ -86,6 +86,7 @@ class Engine:
             "unconstrained": lambda: (self._unconstrained, np.asarray),
             "distribution": lambda: (self._distribution, _leaves),
             "distribution_jacobian": lambda: (jax.jacfwd(self._real_distribution), _leaves),
+            "gaps": lambda: self._with_slopes(self.graph.gaps),
         }
 
     @cached_property
@@ -120,16 +121,21 @@ class Engine:
 
     def _deterministic(self, name: str) -> tuple[Function, Function]:
         symbolic = self.graph.deterministics[name]
-        further = [row.variable for row in symbolic.further]
-        function = self._all_traced(self.graph.theta, [symbolic.variable], further)
+        return self._with_slopes([symbolic.variable], [row.variable for row in symbolic.further])
+
+    def _with_slopes(
+        self, outputs: Sequence[Variable], further: Sequence[Variable] = ()
+    ) -> tuple[Function, Function]:
+        """The outputs, and then the slopes of each, theta along a new last axis."""
+        function = self._all_traced(self.graph.theta, outputs, further)
 
         def twice(*arguments: Any) -> tuple[Any, Any]:
-            value = function(*arguments)[0]
-            return value, value
+            values = function(*arguments)
+            return values, values
 
         def apart(out: tuple[Any, Any]) -> list[np.ndarray]:
-            slope, value = _leaves(out)
-            return [value, slope]
+            slopes, values = out
+            return [*_leaves(values), *_leaves(slopes)]
 
         return jax.jacfwd(twice, has_aux=True), apart
 

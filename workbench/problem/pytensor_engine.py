@@ -118,10 +118,18 @@ class Engine:
     def _deterministic(self, name: str, large: bool) -> Function:
         symbolic = self.graph.deterministics[name]
         further = [row.variable for row in symbolic.further]
-        inputs = [self.graph.theta, *self.arrays, *further]
-        value = _function(inputs, [symbolic.variable], large)
-        slopes = self._jacobians([symbolic.variable], large, further)
-        return lambda *arguments: [np.asarray(value(*arguments)[0]), *slopes(*arguments)]
+        return self._with_slopes([symbolic.variable], large, further)
+
+    def _gaps(self, large: bool) -> Function:
+        return self._with_slopes(self.graph.gaps, large)
+
+    def _with_slopes(
+        self, outputs: Sequence[Variable], large: bool, further: Sequence[Variable] = ()
+    ) -> Function:
+        """The outputs, and then the slopes of each, theta along a new last axis."""
+        values = _function([self.graph.theta, *self.arrays, *further], outputs, large)
+        slopes = self._jacobians(outputs, large, further)
+        return lambda *arguments: [*map(np.asarray, values(*arguments)), *slopes(*arguments)]
 
     def _jacobians(
         self, outputs: Sequence[Variable], large: bool, further: Sequence[Variable] = ()

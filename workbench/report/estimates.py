@@ -15,8 +15,8 @@ KINDS = {
 }
 UNITS = {"AIC": "units of AIC"}  # where a check's own word for its unit says too little
 # The statuses of a search that found what it was sent for, if not always the best there is.
-REGULAR = ("a minimum", "several minima", "a local minimum")
-LOCAL = REGULAR[2]
+DETERMINED = ("a minimum", "several minima", "a local minimum", "a minimum on a kink")
+LOCAL = DETERMINED[2]
 SEVERITY = ("n/a", "pass", "look", "fail")
 SHIFT_SHOWN = 0.1  # standard errors by which the prior must move an estimate to be worth a line
 
@@ -162,13 +162,13 @@ def formulas(findings: Findings) -> list[Cell]:
 
 def optimum(fit: FitFound) -> Cell:
     """The verdict in its colour."""
-    return status("pass" if fit.verdict.regular else "look", fit.verdict.status)
+    return status("pass" if fit.verdict.determined else "look", fit.verdict.status)
 
 
 def _arrived(fit: FitFound) -> Cell:
     """The verdict, and what a minimum means: the best of these starts, not of all points."""
     found, starts = optimum(fit), len(fit.verdict.starts)
-    if not fit.verdict.regular or fit.verdict.status == LOCAL or not starts:
+    if not fit.verdict.determined or fit.verdict.status == LOCAL or not starts:
         return found
     tried = f"no better point from {starts} start{'s' * (starts > 1)}"
     return replace(found, text=f"{found.text}:", note=tried)
@@ -201,7 +201,7 @@ def _shift(moved: float | None, estimate: float | None, se: float | None) -> flo
 
 
 def _moved(fit: FitFound, one: ParameterFound) -> str:
-    if fit.map_status not in REGULAR:
+    if fit.map_status not in DETERMINED:
         return f", MAP: {fit.map_status}"
     shift = _shift(one.map_estimate, one.estimate, one.se)
     if shift is None or abs(shift) < SHIFT_SHOWN:
@@ -210,7 +210,7 @@ def _moved(fit: FitFound, one: ParameterFound) -> str:
 
 
 def _largest_shift(fit: FitFound) -> str:
-    if fit.map_status not in REGULAR:
+    if fit.map_status not in DETERMINED:
         return f"MAP: {fit.map_status}"
     shifts = [_shift(one.map_estimate, one.estimate, one.se) for one in fit.parameters]
     known = [abs(shift) for shift in shifts if shift is not None]

@@ -43,7 +43,9 @@ def lede(findings: Findings) -> list[str]:
     """The sentences beneath the title: what was measured, against what, and how far from truth."""
     ranking = findings.ranking
     if ranking is None or not ranking.contenders:
-        return ["No model has a regular optimum and held-out rows, so there is nothing to rank."]
+        return [
+            "No model has a maximum in all parameters and held-out rows: there is nothing to rank."
+        ]
     best, *rivals = ranking.contenders
     first = (
         f"{best.name} has the lowest held-out cross-entropy, {quantity(best.cross_entropy)} nats "

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from workbench.findings import Contender, DivergenceFound, Findings, FitFound, Ranking
-from workbench.report.estimates import REGULAR, optimum
+from workbench.report.estimates import DETERMINED, optimum
 from workbench.report.headline import counted, separation_rule
 from workbench.report.layout import NONE, Cell, Column, Row, Table, cells, columns, enumeration
 from workbench.report.numbers import (
@@ -136,7 +136,7 @@ def chain_table(findings: Findings) -> Table:
 def _map_moved(fit: FitFound) -> str:
     """What the prior makes of the held-out CE, or why there is no maximum a posteriori to ask."""
     likelihood, posterior = fit.heldout.cross_entropy.value, fit.heldout.map_cross_entropy
-    if fit.map_status not in REGULAR:
+    if fit.map_status not in DETERMINED:
         return fit.map_status
     if posterior is None or likelihood is None:
         return UNKNOWN
