@@ -113,9 +113,15 @@ def fit_found(
         parameters=_parameters(fit, fitted.map_fit),
         checks=tuple(found.CheckFound(**vars(agreement)) for agreement in fitted.checks),
         heldout=_heldout(fitted, baseline),
-        engines=dict(fit.problem.functions.engines),
+        engines=_engines(fit),
         tree=_file_name(name, fit),
     )
+
+
+def _engines(fit: Estimate) -> dict[str, str]:
+    """Of each function but the draw of outcomes, which PyTensor makes for every engine."""
+    engines = fit.problem.functions.engines
+    return {name: engines[name] for name in sorted(engines) if name != "outcome"}
 
 
 def _predictors_used(study: StudyFile, name: str, fitted: Fitted) -> dict[str, str]:
