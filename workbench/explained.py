@@ -185,7 +185,7 @@ CHECKS = {
         "namesakes",
         "The log-likelihood by statsmodels' own class for the model.",
         "Another model than its name says: another link, a column left out, an exposure forgotten.",
-        "1e-4 nats, and 1e-9 of the log-likelihood.",
+        "1e-4 nats: half the square of a hundredth of a standard error.",
         "The class leaves out a constant, or means another model.",
         "Compare the estimates: where they agree, a constant differs.",
     ),

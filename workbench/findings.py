@@ -259,6 +259,7 @@ class Findings(Value):
     fits: tuple[FitFound, ...]
     failed: tuple[FailedModel, ...]
     baseline: BaselineFound | None
+    no_baseline: str = ""  # why, where its fit has no optimum
     ranking: Ranking | None
     provenance: Provenance
     trees: dict[str, xr.DataTree] = {}

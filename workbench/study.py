@@ -111,9 +111,9 @@ class Study(StudyFile):
         fitted = {name: one for name, one in attempts.items() if isinstance(one, Fitted)}
         failed = [one for one in attempts.values() if isinstance(one, FailedModel)]
         note("Comparing")
-        baseline = self._baseline(training, heldout, note) if fitted else None
-        if isinstance(baseline, FailedModel):
-            failed, baseline = [*failed, baseline], None
+        alone = self._baseline(training, heldout, note) if fitted else ""
+        baseline = alone if isinstance(alone, Evaluation) else None
+        failed += [alone] if isinstance(alone, FailedModel) else []
         return Findings(
             title=self.title,
             question=self.question,
@@ -121,6 +121,7 @@ class Study(StudyFile):
             fits=tuple(fit_found(self, name, one, baseline) for name, one in fitted.items()),
             failed=tuple(failed),
             baseline=baseline_found(self._baseline_define, baseline) if baseline else None,
+            no_baseline=alone if isinstance(alone, str) else "",
             ranking=self._ranking(fitted),
             provenance=self._provenance(command, created, clock() - began),
             trees={name: tree(one) for name, one in fitted.items()},
@@ -210,8 +211,8 @@ class Study(StudyFile):
 
     def _baseline(
         self, training: Table, heldout: Table, note: Note
-    ) -> Evaluation | FailedModel | None:
-        """The intercept-only model, fitted on training rows; None where it has no optimum."""
+    ) -> Evaluation | FailedModel | str:
+        """The intercept-only model, fitted on training rows; or why it has no optimum."""
         define = self._baseline_define
         try:
             bound = self._bind_baseline(training, heldout)
@@ -221,8 +222,9 @@ class Study(StudyFile):
         except (DataError, ModelError) as reason:
             note(f"{BASELINE}: failed: {reason}")
             return FailedModel(name=BASELINE, define=define, reason=str(reason))
-        note(f"{BASELINE}: left out, {fit.status}: {fit.optimum.verdict.advice}")
-        return None
+        why = f"{fit.status}: {fit.optimum.verdict.advice}"
+        note(f"{BASELINE}: left out, {why}")
+        return why
 
     def _bind_baseline(self, training: Table, heldout: Table) -> Bound:
         definition = definition_named(self._baseline_define, self.folder)

@@ -143,7 +143,7 @@ def _compared(fit: Estimate, data: xr.Dataset, clock: Clock) -> Iterator[Agreeme
     if source.statsmodels.same_likelihood:
         found = judged(
             "namesake-llf", f"log-likelihood by {kind}", fit.llf, llf, abs(fit.llf - llf),
-            LLF_LIMIT + 1e-9 * abs(llf), "nats", "half the square of a hundredth of an error",
+            LLF_LIMIT, "nats", "half the square of a hundredth of an error",
         )  # fmt: skip
         yield stopped_lower(found) if llf < fit.llf else found
     limit = ESTIMATE_LIMIT if kind in WITHOUT_DERIVATIVES else POLISHED_LIMIT

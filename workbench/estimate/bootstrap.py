@@ -45,8 +45,9 @@ class Bootstrap:
 
     @property
     def bse(self) -> pd.Series:
-        """Standard deviation over replicates."""
-        return self.params.std(ddof=1)
+        """Standard deviation over replicates; zero for what was held, not rounding."""
+        moves = self.params.min() != self.params.max()
+        return self.params.std(ddof=1).where(moves, 0.0)
 
     def conf_int(self, level: float = 0.95) -> pd.DataFrame:
         """Percentile limits (Efron 1979), columns `lower` and `upper`."""

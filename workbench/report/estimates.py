@@ -12,6 +12,9 @@ KINDS = {
     "statsmodels-estimate": "estimates",
     "statsmodels-se": "standard errors",
     "statsmodels-aic": "AIC",
+    "statsmodels-better": "gained from our estimate",
+    "namesake-llf": "log-likelihood, own class",
+    "namesake-estimate": "estimates, own class",
 }
 UNITS = {"AIC": "units of AIC"}  # where a check's own word for its unit says too little
 # The statuses of a search that found what it was sent for, if not always the best there is.
@@ -62,9 +65,10 @@ def statsmodels_summary(findings: Findings) -> Table:
     )  # fmt: skip
     caption = (
         "Distance between this workbench and statsmodels' GenericLikelihoodModel, which is given "
-        "SciPy's density, starts where the model starts, and differentiates numerically. Beneath "
-        "each quantity stands the distance that is allowed, and its unit; of several parameters "
-        "the one that differs most is shown."
+        "SciPy's density, starts where the model starts, and differentiates numerically; and its "
+        "own class for the model, where there is one, with a density of its own. Beneath each "
+        "quantity stands the distance that is allowed, and its unit; of several parameters the "
+        "one that differs most is shown."
     )
     heading = columns("Quantity", *(fit.name for fit in findings.fits))
     return Table("table-statsmodels", "Distance to statsmodels", caption, heading, rows)
@@ -218,7 +222,7 @@ def _largest_shift(fit: FitFound) -> str:
 
 
 def _by_statsmodels(check: CheckFound) -> bool:
-    return check.code.startswith("statsmodels")
+    return check.code.startswith(("statsmodels", "namesake"))
 
 
 def _worst(checks: list[CheckFound]) -> Cell:

@@ -127,6 +127,8 @@ def _against_rivals(rivals: list[Contender]) -> list[str]:
 
 
 def _against_baseline(findings: Findings, best: Contender) -> str:
+    if findings.no_baseline:
+        return f"There is no baseline, since its fit is {findings.no_baseline}"
     if findings.baseline is None:
         return ""
     gain = findings.fit(best.name).heldout.gain
