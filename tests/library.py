@@ -49,7 +49,7 @@ TRUTH = {
     "counts:truncated_poisson": {"beta": [1.0, 0.5]},
     "counts:truncated_negative_binomial": {"beta": [1.5, 0.5], "alpha": 3.0},
     "multivariate:normal": {
-        "beta": [[0.5, 1.0], [0.0, -0.5], [1.0, 0.2]],
+        "beta": [[0.5, 1.0], [0.0, -0.5], [1.2, 0.2]],
         "factor": [1.0, 0.5, 1.2, -0.3, 0.4, 0.8],
     },
     "ordered:logit": {"beta": [0.9], "cut": [-0.5, 0.8]},
@@ -68,6 +68,7 @@ TRUTH = {
     },
     "proportions:kumaraswamy": {"beta": LINE, "a": 2.5},
 }  # fmt: skip
+NOT_BY_TERM = {"cut", "factor"}  # vectors that are no coefficients
 
 
 @cache
@@ -87,3 +88,26 @@ def simulated(name, rows, seed):
     bound = problem(name, rows)
     drawn = bound.simulate(theta_of(bound, TRUTH[name]), np.random.default_rng(seed))
     return bound.with_outcomes(drawn)
+
+
+def with_columns(data, draw):
+    """Each design with further columns z0, z1, ..., by `draw()` anew: (rows, columns)."""
+    designs = {}
+    for matrix in [one for one in data if str(one).startswith("X")]:
+        dim, further = data[matrix].dims[1], draw()
+        labels = [*data[dim].values, *(f"z{place}" for place in range(further.shape[1]))]
+        designs[matrix] = np.hstack([data[matrix], further]), dim, labels
+    for matrix, (values, dim, labels) in designs.items():
+        columns = {matrix: (("row", dim), values)}
+        data = data.drop_dims(dim).assign(columns).assign_coords({dim: labels})
+    return data
+
+
+def with_coefficients(truth, draw):
+    """The truth with further coefficients, by `draw((j,))` (j, columns) for j linear predictors."""
+    return {
+        name: np.array(known, float)
+        if np.ndim(known) == 0 or name in NOT_BY_TERM
+        else np.hstack([known, draw(np.shape(known)[:-1])])
+        for name, known in truth.items()
+    }

@@ -7,7 +7,7 @@ from statsmodels.discrete.conditional_models import ConditionalLogit
 
 import workbench as wb
 from models import categorical
-from tests.library import DEFINITIONS, TRUTH, theta_of
+from tests.library import DEFINITIONS, TRUTH, theta_of, with_coefficients, with_columns
 from workbench.examples import example
 
 ROWS, COLUMNS = 600, 5
@@ -16,26 +16,13 @@ STEP = 1e-4  # in units of theta: (1e-4)^2 of the third derivative is left of a 
 
 def wide(name):
     """The definition on designs of more columns, its outcomes drawn from itself, and its truth."""
-    definition = DEFINITIONS[name]
-    data, rng = example(definition, ROWS), np.random.default_rng(0)
-    columns = {}
-    for matrix in [one for one in data if str(one).startswith("X")]:
-        dim = data[matrix].dims[1]
-        further = 0.5 * rng.uniform(-1, 1, (ROWS, COLUMNS))
-        labels = [*data[dim].values, *(f"z{place}" for place in range(COLUMNS))]
-        columns[matrix] = ((("row", dim), np.hstack([data[matrix], further])), dim, labels)
-    for matrix, (values, dim, labels) in columns.items():
-        data = data.drop_dims(dim).assign({matrix: values}).assign_coords({dim: labels})
-    bound = wb.bind(definition, data)
-    theta = theta_of(
-        bound,
-        {
-            parameter.name: np.hstack([known, np.zeros((*known.shape[:-1], COLUMNS))])
-            if (known := np.array(TRUTH[name][parameter.name], float)).size != len(parameter.labels)
-            else known
-            for parameter in bound.parameters
-        },
+    rng = np.random.default_rng(0)
+    data = with_columns(
+        example(DEFINITIONS[name], ROWS), lambda: 0.5 * rng.uniform(-1, 1, (ROWS, COLUMNS))
     )
+    bound = wb.bind(DEFINITIONS[name], data)
+    truth = with_coefficients(TRUTH[name], lambda shape: np.zeros((*shape, COLUMNS)))
+    theta = theta_of(bound, truth)
     return bound.with_outcomes(bound.simulate(theta, rng)), theta
 
 
