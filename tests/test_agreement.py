@@ -67,6 +67,21 @@ def test_statsmodels_own_results_are_handed_over(fits):
     assert isinstance(checks.statsmodels, GenericLikelihoodModelResults)
     assert "beta[x1]" in str(checks.statsmodels.summary())
     assert len(checks.to_frame()) == len(checks)
+    np.testing.assert_allclose(checks.statsmodels.t_test(np.eye(2)).sd, fits["poisson"].bse,
+                               rtol=1e-6)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Maximum Likelihood optimization failed")  # of no iterations
+def test_statsmodels_goes_on_in_the_users_hands_without_a_deadline(fits):
+    ticks = iter(range(10**9))
+    checks = wb.check(fits["poisson"], budget=1e5, clock=lambda: float(next(ticks)))
+    model, begin = checks.statsmodels.model, checks.statsmodels.params
+    for _ in range(10**5 + 1):
+        next(ticks)  # the budget is over
+    robust = model.fit(start_params=begin, method="bfgs", maxiter=0, disp=0, cov_type="HC0")
+    np.testing.assert_allclose(
+        robust.bse, fits["poisson"].standard_errors("sandwich"), rtol=1e-5
+    )  # numerical derivatives
 
 
 def test_parameters_on_a_simplex_are_compared_as_they_are_searched():

@@ -60,6 +60,7 @@ def maximum(fit: Estimate, second: SecondOpinion, clock: Clock) -> tuple[list[Ag
             scale = _Scale(fit, second, clock)
             results = _searched_from_the_start(fit, scale)
             found = [*_compared(fit, results, second, scale), _nothing_better(fit, scale)]
+            scale.reported.handed_over()
     except OutOfTimeError:
         return [not_tried("statsmodels", "statsmodels", OUT_OF_TIME, Outcome.LOOK)], None
     except np.linalg.LinAlgError as reason:
@@ -113,6 +114,10 @@ class _Model(GenericLikelihoodModel):  # type: ignore[misc]
         one_a_row = observed.reshape(problem.rows.count, -1)[:, 0]  # to be counted only
         # Naming the parameters keeps statsmodels from counting them twice in its AIC.
         super().__init__(one_a_row, extra_params_names=list(names))
+
+    def handed_over(self) -> None:
+        """From now on in the user's hands, who takes as long as it takes."""
+        self._clock = Clock(np.inf, self._clock.now)
 
     def loglikeobs(self, params: np.ndarray) -> np.ndarray:
         if self._clock.over:
