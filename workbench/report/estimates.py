@@ -13,6 +13,8 @@ KINDS = {
     "statsmodels-se": "standard errors",
     "statsmodels-aic": "AIC",
     "statsmodels-better": "gained from our estimate",
+    "statsmodels": "the search",
+    "namesake": "own class",
     "namesake-llf": "log-likelihood, own class",
     "namesake-estimate": "estimates, own class",
 }
