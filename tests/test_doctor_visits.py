@@ -100,7 +100,9 @@ def test_the_script_and_the_study_find_the_same(script):
             evaluation.cross_entropy.value, rel=1e-7
         )
         assert contender.cross_entropy.se == pytest.approx(evaluation.cross_entropy.se, rel=1e-6)
-    assert all(check.outcome == "pass" for fit in found.fits for check in fit.checks)
+    others = {(fit.name, check.code, check.outcome)
+              for fit in found.fits for check in fit.checks if check.outcome != "pass"}  # fmt: skip
+    assert others == {("Hurdle negative binomial", "namesake", "n/a")}  # statsmodels has another
     assert found.ranking.rows_hash == script.evaluations["Poisson"].rows_hash
 
 

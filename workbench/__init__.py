@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from workbench.findings import Findings
     from workbench.formula import Design, design
     from workbench.information import Divergence, Mean
+    from workbench.leaving_out import LeaveOneOut, leave_one_out
     from workbench.problem import Problem, bind
     from workbench.report import write_pages
     from workbench.study import Study
@@ -54,6 +55,7 @@ HOMES = {
     "findings": ("Findings",),
     "formula": ("Design", "design"),
     "information": ("Divergence", "Mean"),
+    "leaving_out": ("LeaveOneOut", "leave_one_out"),
     "problem": ("Problem", "bind"),
     "report": ("write_pages",),
     "study": ("Study",),
@@ -73,6 +75,7 @@ __all__ = [
     "Findings",
     "Folds",
     "Laplace",
+    "LeaveOneOut",
     "Mean",
     "ModelError",
     "Problem",
@@ -88,6 +91,7 @@ __all__ = [
     "evaluate",
     "fit",
     "folds",
+    "leave_one_out",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",

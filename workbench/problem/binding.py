@@ -145,6 +145,16 @@ class Problem:
         self._require_independent_rows("scores by row")
         return self.functions("scores", theta, *self._arrays)
 
+    def row_hessians(self, theta: np.ndarray) -> np.ndarray:
+        """Second derivatives of each row's log-likelihood, unweighted, shape (n, k, k)."""
+        self._require_independent_rows("second derivatives by row")
+        return self.functions("row_hessians", theta, *self._arrays)
+
+    def pointwise_apart(self, thetas: np.ndarray) -> np.ndarray:
+        """Log-likelihood of each row, unweighted, at a theta of its own (n, k); shape (n,)."""
+        self._require_independent_rows("log-likelihood of rows apart")
+        return self.functions("pointwise_apart", thetas, *self._arrays)
+
     def log_prior(self, theta: np.ndarray) -> float:
         """Log prior density of the natural parameters at theta."""
         return float(self.functions("log_prior", theta, *self._arrays))

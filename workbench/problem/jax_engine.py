@@ -78,6 +78,8 @@ class Engine:
             "prior_hessian_product": lambda: (partial(_curved, self._penalty), np.asarray),
             "pointwise": lambda: (self._rows, np.asarray),
             "scores": lambda: (jax.jacfwd(self._rows), np.asarray),
+            "row_hessians": lambda: (jax.jacfwd(jax.jacfwd(self._rows)), np.asarray),
+            "pointwise_apart": lambda: (self._rows_apart, np.asarray),
             "log_prior": lambda: (self._prior, float),
             "log_jacobians": lambda: (self._log_jacobians, np.asarray),
             "log_jacobian_derivatives": lambda: (self._log_jacobian_derivatives, _numbers),
@@ -93,6 +95,17 @@ class Engine:
     def _rows(self) -> Function:
         function = _translated(self._rows_graph)
         return lambda *arguments: function(*arguments)[0]
+
+    def _rows_apart(self, thetas: Any, *arrays: Any) -> Any:
+        """Each row's term at a theta of its own (n, k)."""
+        axes = tuple(0 if row.varies_by_row else None for row in self.graph.inputs)
+
+        def one(theta: Any, *row: Any) -> Any:
+            alone = [part if axis is None else part[None]
+                     for part, axis in zip(row, axes, strict=True)]  # fmt: skip
+            return self._rows(theta, *alone)[0]
+
+        return jax.vmap(one, in_axes=(0, *axes))(thetas, *arrays)
 
     @cached_property
     def _prior(self) -> Function:

@@ -107,6 +107,33 @@ class Engine:
         function = OF_A_SCALAR[what](self._nll(), self.graph.theta, inputs, large)
         return lambda *arguments: _added(function, *arguments)
 
+    def _row_hessians(self, large: bool) -> Function:
+        """Central differences of the exact scores, of fourth order."""
+        scores = self._jacobians([self.graph.pointwise], large)
+
+        def call(theta: np.ndarray, *arrays: Any) -> np.ndarray:
+            def slope(step: np.ndarray) -> np.ndarray:
+                ahead, behind = (scores(theta + sign * step, *arrays)[0] for sign in (1, -1))
+                return np.asarray(ahead - behind)
+
+            steps = STEP * np.maximum(np.abs(theta), 1.0)
+            columns = [
+                (8 * slope(step) - slope(2 * step)) / (12 * step.max()) for step in np.diag(steps)
+            ]
+            hessians = np.stack(columns, axis=-1)
+            return np.asarray(0.5 * (hessians + np.swapaxes(hessians, 1, 2)))
+
+        return call
+
+    def _pointwise_apart(self, large: bool) -> Function:
+        """Each row's term at a theta of its own (n, k)."""
+        function = _function([self.graph.theta, *self.arrays], [self.graph.pointwise], large)
+
+        def call(thetas: np.ndarray, *arrays: Any) -> np.ndarray:
+            return np.array([function(theta, *arrays)[0][row] for row, theta in enumerate(thetas)])
+
+        return call
+
     def _log_jacobians(self, large: bool) -> Function:
         return _values(self.graph.log_jacobian, self.graph.theta, self.arrays, large)
 
