@@ -92,7 +92,8 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
     """Each row's loss with the row left out of the fit, or its group where one is declared.
 
     most
-        The share of rows, or groups, that may be fitted again where one step will not do.
+        The share of rows, or groups, that may be fitted again where one step will not do; ten of
+        few, and none where it is 0.
 
     A row of frequency weight w stands for w rows, of which one is left out. Raises ModelError
     without a regular optimum, within bounds, and where rows are not separate.
@@ -113,7 +114,7 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
     rises = np.bincount(units, times * (losses - training))
     flagged = ~definite | (leverage > LEVERAGE) | ~(rises < RISE)
     order = np.flatnonzero(flagged)[np.argsort(-leverage[flagged])]
-    again = order[: max(FEWEST, int(most * len(leverage)))]
+    again = order[: max(FEWEST, int(most * len(leverage))) if most else 0]
     exact = np.array(list(_refitted(fit, again, units, times))).reshape(-1, len(fit.theta))
     found = np.isfinite(exact).all(axis=1)
     thetas[again[found]] = exact[found]

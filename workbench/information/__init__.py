@@ -26,9 +26,11 @@ from workbench.information.entropy import (
     entropy_nearest_neighbour,
     entropy_plugin,
 )
+from workbench.information.known import Known, known_divergence, normal_vectors
 
 __all__ = [
     "Divergence",
+    "Known",
     "Mean",
     "bits",
     "calibration_divergence",
@@ -38,8 +40,10 @@ __all__ = [
     "entropy_nearest_neighbour",
     "entropy_plugin",
     "kl_discrete",
+    "known_divergence",
     "mean",
     "normal_scores",
+    "normal_vectors",
     "pit_band",
     "pit_histogram_divergence",
     "probability_integral_transform",
