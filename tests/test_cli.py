@@ -72,6 +72,7 @@ def test_stderr_is_progress_and_nothing_else(finished):
         "Poisson: maximum likelihood",
         "Poisson: maximum a posteriori",
         "Poisson: held-out rows",
+        "Poisson: training rows left out",
         "Poisson: checking against statsmodels (up to 20 s)",
         "Comparing",
         "Drawing the page",

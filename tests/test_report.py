@@ -16,8 +16,8 @@ from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
 from workbench import evaluation
-from workbench.findings import DroppedFound, Findings
-from workbench.report import headline, numbers, write_pages
+from workbench.findings import DroppedFound, Findings, LeftOutFound, Quantity
+from workbench.report import headline, numbers, rankings, write_pages
 from workbench.report.formulas import mathml
 from workbench.report.pages import comparison_page
 
@@ -139,6 +139,28 @@ def test_rivals_within_reach_share_the_title(findings):
 def test_the_title_follows_the_rows():
     near = count_findings(rows=80, names=("Hurdle NB", "Negative binomial"), shift=0.02)
     assert headline.title(near).endswith("are not separated by these rows")
+
+
+def test_left_out_rows_are_told_with_what_is_doubtful_of_them(findings):
+    known = LeftOutFound(
+        cross_entropy=Quantity(value=2.345, se=0.067, count=100, unit="nats per row"),
+        refitted=3, advice="",
+    )  # fmt: skip
+    unknown = known.model_copy(update={"reason": "no leave-one-out: irregular"})
+    doubtful = known.model_copy(update={"advice": "7 of 100 rows weigh so much"})
+    fits = [
+        fit.model_copy(update={"left_out": left_out})
+        for fit, left_out in zip(findings.fits, (known, unknown, doubtful, None), strict=False)
+    ]
+    page = rankings.optimism_table(findings.model_copy(update={"fits": tuple(fits)}))
+    place = [column.heading for column in page.columns].index("CE left out")
+    shown = {row.cells[0].text: row.cells[place] for row in page.rows}
+    assert (shown[fits[0].name].text, shown[fits[0].name].note) == ("2.345 ± 0.067",
+                                                                   "3 fitted again")  # fmt: skip
+    assert (shown[fits[1].name].text, shown[fits[1].name].note) == (
+        "not known", "no leave-one-out: irregular",
+    )  # fmt: skip
+    assert shown[fits[2].name].note == "7 of 100 rows weigh so much"
 
 
 def test_one_model_is_called_the_only_one(tmp_path):

@@ -764,6 +764,9 @@ def test_a_choice_is_one_of_its_group_and_no_model_of_rows_is_compared_with_it(t
     choice = findings.fit("Choice")
     assert choice.by_group
     assert choice.training_rows == 60
+    expected = choice.training_nll_per_row + choice.effective_parameters / 60
+    assert choice.left_out.cross_entropy.value == pytest.approx(expected, abs=0.005)  # TIC
+    assert choice.left_out.cross_entropy.count == 60
     assert [parameter.label for parameter in choice.parameters] == ["beta[price]"]
     # without a predictor all three are as likely, and no parameter is left
     assert math.isclose(findings.baseline.cross_entropy.value, math.log(3), rel_tol=1e-12)

@@ -127,6 +127,15 @@ class HeldoutFound(Value):
     divergence: DivergenceFound
 
 
+class LeftOutFound(Value):
+    """Training rows, each under the fit made without it (or without its group)."""
+
+    cross_entropy: Quantity
+    refitted: int  # rows, or groups, for which one Newton step would not do: fitted again
+    advice: str  # empty where nothing is doubtful
+    reason: str = ""  # why nothing was left out
+
+
 class FitFound(Value):
     """One model of a study, fitted on the training rows."""
 
@@ -145,6 +154,7 @@ class FitFound(Value):
     bic: Number
     bic_units: str
     effective_parameters: Number
+    left_out: LeftOutFound | None = None
     se_kind: str
     verdict: VerdictFound
     map_status: str

@@ -155,6 +155,8 @@ def _stepped(
         place = np.searchsorted(part, units[rows])
         np.add.at(lost, place, -times[rows, None, None] * scale[:, None] * curvature * scale)
         left = whole - lost
+        finite = np.isfinite(left).all(axis=(1, 2))
+        left[~finite] = -whole  # no minimum without the unit, as far as one step can tell
         definite[part] = np.linalg.eigvalsh(left)[:, 0] > 0
         leverage[part] = np.einsum("ij,uji->u", np.linalg.inv(whole), lost)
         safe = np.where(definite[part][:, None, None], left, whole)

@@ -16,6 +16,7 @@ from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
 from workbench.findings import Quantity
 from workbench.formula import Design
+from workbench.leaving_out import LeaveOneOut
 from workbench.study_file import StudyFile
 from workbench.table import Table
 
@@ -31,6 +32,7 @@ class Fitted:
     fit: Estimate
     map_fit: Estimate
     evaluation: Evaluation
+    left_out: LeaveOneOut | str  # or why rows could not be left out
     map_evaluation: Evaluation | None  # None where the MAP has no determined maximum
     checks: Checks
 
@@ -107,6 +109,7 @@ def fit_found(
         bic=fit.bic if verdict.determined else None,
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
         effective_parameters=fit.effective_parameters,
+        left_out=_left_out(fitted.left_out),
         se_kind=fit.covariance_kind,
         verdict=_verdict(fit),
         map_status=fitted.map_fit.status,
@@ -115,6 +118,15 @@ def fit_found(
         heldout=_heldout(fitted, baseline),
         engines=_engines(fit),
         tree=_file_name(name, fit),
+    )
+
+
+def _left_out(of: LeaveOneOut | str) -> found.LeftOutFound:
+    if isinstance(of, str):
+        nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
+        return found.LeftOutFound(cross_entropy=nothing, refitted=0, advice="", reason=of)
+    return found.LeftOutFound(
+        cross_entropy=Quantity.of(of.cross_entropy), refitted=len(of.refitted), advice=of.advice
     )
 
 

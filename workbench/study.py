@@ -17,10 +17,11 @@ from workbench import findings as found
 from workbench.agreement import FALSE_ALARMS, check
 from workbench.comparison import compare, unlike
 from workbench.errors import DataError, ModelError
-from workbench.estimate import held_at, maximum_a_posteriori, maximum_likelihood
+from workbench.estimate import Estimate, held_at, maximum_a_posteriori, maximum_likelihood
 from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
 from workbench.formula import Design, columns_used, design, intercept_only
+from workbench.leaving_out import LeaveOneOut, leave_one_out
 from workbench.problem import Problem, bind
 from workbench.recording import Fitted, baseline_found, data_found, fit_found, ranking_found, tree
 from workbench.registry import definition_named
@@ -171,13 +172,15 @@ class Study(StudyFile):
         map_fit = maximum_a_posteriori(bound.problem, fixed=fixed, rng=rng)
         note(f"{name}: held-out rows")
         evaluation = evaluate(fit, bound.test_rows, seed=self.seed)
+        note(f"{name}: training rows left out")
+        left_out = _left_out(fit)
         map_found = map_fit.optimum.verdict.determined
         map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
         level = FALSE_ALARMS / len(self.models)  # of the whole page
         checks = check(fit, budget=self.checks.budget, level=level, clock=clock)
         return Fitted(
-            bound.plan, bound.definition, fit, map_fit, evaluation, map_evaluation, checks
+            bound.plan, bound.definition, fit, map_fit, evaluation, left_out, map_evaluation, checks
         )
 
     def _first(self, fitted: dict[str, Fitted]) -> Fitted | None:
@@ -230,3 +233,11 @@ class Study(StudyFile):
         definition = definition_named(self._baseline_define, self.folder)
         plan = intercept_only(design(self.formula(self.reference), training, collinear="keep"))
         return Bound(plan, definition, bind(definition, plan(training)), plan(heldout))
+
+
+def _left_out(fit: Estimate) -> LeaveOneOut | str:
+    """The training rows left out one by one, or why they cannot be."""
+    try:
+        return leave_one_out(fit)
+    except ModelError as reason:
+        return str(reason)

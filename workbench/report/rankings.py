@@ -90,6 +90,7 @@ def optimism_table(findings: Findings) -> Table:
                     decimals(effective, 1),
                     decimals(expected, 4),
                     plus_minus(observed, found.se),
+                    _left_out(fit),
                     decimals(fit.aic, 1),
                     decimals(fit.bic, 1),
                 )
@@ -100,12 +101,22 @@ def optimism_table(findings: Findings) -> Table:
         "Optimism is held-out CE less training NLL per row. Expected: effective parameters over "
         "training rows; effective parameters far above k say that the rows spread more, or "
         "hang together more, than the model allows. The ± of the observed optimism is the "
-        "held-out rows' alone. AIC and BIC "
-        f"(which counts {units}) belong to the maximum of the likelihood."
+        "held-out rows' alone. CE left out is that of the training rows, each under the fit made "
+        "without it or its group, by a Newton step: what new rows are expected to show. AIC and "
+        f"BIC (which counts {units}) belong to the maximum of the likelihood."
     )
     heading = columns("Model", "k", "Effective parameters", "Expected optimism",
-                      "Observed optimism", "AIC", "BIC")  # fmt: skip
+                      "Observed optimism", "CE left out", "AIC", "BIC")  # fmt: skip
     return Table("table-optimism", "What the training rows promise", caption, heading, tuple(rows))
+
+
+def _left_out(fit: FitFound) -> Cell:
+    """The cross-entropy by leaving out, and what is to be known of it."""
+    found = fit.left_out
+    if found is None or found.reason:
+        return Cell(UNKNOWN, found.reason if found else "")
+    again = f"{found.refitted} fitted again" if found.refitted else ""
+    return Cell(quantity(found.cross_entropy), found.advice or again)
 
 
 def chain_table(findings: Findings) -> Table:
