@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from workbench.agreement import Agreement, Checks, check
     from workbench.comparison import Comparison, compare
+    from workbench.cross_validation import CrossValidation, cross_validate
     from workbench.errors import DataError, ModelError, StudyError, WorkbenchError
     from workbench.estimate import (
         Estimate,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 HOMES = {
     "agreement": ("Agreement", "Checks", "check"),
     "comparison": ("Comparison", "compare"),
+    "cross_validation": ("CrossValidation", "cross_validate"),
     "errors": ("DataError", "ModelError", "StudyError", "WorkbenchError"),
     "estimate": (
         "Estimate",
@@ -67,6 +69,7 @@ __all__ = [
     "Agreement",
     "Checks",
     "Comparison",
+    "CrossValidation",
     "DataError",
     "Design",
     "Divergence",
@@ -86,6 +89,7 @@ __all__ = [
     "bind",
     "check",
     "compare",
+    "cross_validate",
     "design",
     "drop_missing",
     "evaluate",

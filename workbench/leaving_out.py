@@ -69,10 +69,10 @@ class LeaveOneOut:
         if doubtful:
             return (
                 f"{doubtful} of {count} {what} weigh so much that one step does not leave them "
-                "out, and were not fitted again; use wb.folds, or raise most="
+                "out, and were not fitted again; use wb.cross_validate, or raise most="
             )
         if self.k > MANY * count:
-            return f"{self.k} parameters on {count} {what}: use wb.folds"
+            return f"{self.k} parameters on {count} {what}: use wb.cross_validate"
         return ""
 
     @cached_property
