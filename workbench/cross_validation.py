@@ -9,7 +9,6 @@ from workbench import information, resampling
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
 from workbench.information import Mean
-from workbench.optimum import Point
 from workbench.table import Folds
 
 
@@ -74,9 +73,9 @@ def cross_validate(fit: Estimate, folds: Folds) -> CrossValidation:
     ModelError without a maximum in all parameters and where rows are not separate, DataError for
     folds of other rows.
     """
-    problem, moves, optimum = fit.problem, fit.moves, fit.optimum
-    if not optimum.verdict.determined:
-        raise ModelError(f"no cross-validation: {fit.status}. {optimum.verdict.advice}")
+    problem, moves, verdict = fit.problem, fit.moves, fit.optimum.verdict
+    if not verdict.determined:
+        raise ModelError(f"no cross-validation: {fit.status}. {verdict.advice}")
     if len(folds.number) != problem.rows.count:
         raise DataError(
             f"the folds number {len(folds.number)} rows, and the fit has {problem.rows.count}; "
@@ -84,13 +83,9 @@ def cross_validate(fit: Estimate, folds: Folds) -> CrossValidation:
         )
     problem.require_movable()
     masks = [folds.masks(fold) for fold in range(folds.count)]
-    estimate = Point(
-        fit.theta[moves], optimum.value, optimum.gradient[moves],
-        optimum.information[np.ix_(moves, moves)],
-    )  # fmt: skip
     replicates = (fit.on(problem.redrawn(problem.rows.weights * training)) for training, _ in masks)
     losses, failed = np.full(problem.rows.count, np.nan), []
-    found = resampling.refitted(replicates, estimate, fit.nobs)
+    found = resampling.refitted(replicates, fit.point, fit.nobs)
     for fold, ((_, heldout), free) in enumerate(zip(masks, found, strict=True)):
         theta = fit.theta.copy()
         theta[moves] = free

@@ -16,7 +16,6 @@ from workbench import information, resampling
 from workbench.errors import ModelError
 from workbench.estimate import Estimate
 from workbench.information import Mean
-from workbench.optimum import Point
 
 # Beyond these a step overshoots (measured on normal regressions with a spread of their own).
 LEVERAGE = 0.3  # of a row: tr H^-1 H_i
@@ -179,16 +178,11 @@ def _refitted(
 ) -> Iterator[np.ndarray]:
     """theta of the fit without each of these units; NaN where there is no optimum."""
     problem, moves = fit.problem, fit.moves
-    optimum = fit.optimum
-    estimate = Point(
-        fit.theta[moves], optimum.value, optimum.gradient[moves],
-        optimum.information[np.ix_(moves, moves)],
-    )  # fmt: skip
     without = (
         fit.on(problem.redrawn(problem.rows.weights - np.where(units == unit, times, 0.0)))
         for unit in again
     )
-    for free in resampling.refitted(without, estimate, fit.nobs):
+    for free in resampling.refitted(without, fit.point, fit.nobs):
         theta = fit.theta.copy()
         theta[moves] = free
         yield theta

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.errors import ModelError
-from workbench.optimum import Objective, Point
+from workbench.optimum import Objective
 from workbench.resampling import drawn_rows, refitted, stepped
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def bootstrap(
         unit = "rows" if fit.problem.rows.groups is None else "groups"
     found = []
     for number, theta in enumerate(
-        WAYS[way](islice(losses, replicates), _estimate(fit), fit.nobs), start=1
+        WAYS[way](islice(losses, replicates), fit.point, fit.nobs), start=1
     ):
         found.append(theta)
         if number % NOTE_EVERY == 0:
@@ -97,13 +97,6 @@ def bootstrap(
     values = [fit.problem.natural(theta) for theta in fit.loss.whole(np.array(arrived))]
     params = pd.DataFrame(values, columns=list(fit.problem.labels))
     return Bootstrap(params, failed, way, unit)
-
-
-def _estimate(fit: "Estimate") -> Point:
-    """The optimum by the coordinates that move."""
-    moves, optimum = fit.moves, fit.optimum
-    information = optimum.information[np.ix_(moves, moves)]
-    return Point(optimum.theta[moves], optimum.value, optimum.gradient[moves], information)
 
 
 def _reweighted(fit: "Estimate", rng: np.random.Generator) -> Iterator[Objective]:

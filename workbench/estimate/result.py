@@ -20,7 +20,7 @@ from workbench.estimate.laplace import DRAWS, Laplace, laplace
 from workbench.estimate.minimised import minimised
 from workbench.estimate.objective import PRIOR, Loss
 from workbench.estimate.summary import summary
-from workbench.optimum import Held, Objective, Optimum
+from workbench.optimum import Held, Objective, Optimum, Point
 from workbench.problem import Problem
 
 
@@ -51,6 +51,13 @@ class Estimate:
     def loss(self) -> Held:
         """What was minimised, as a function of the coordinates that move; nats."""
         return Held(Loss(self.problem, PRIOR[self.objective]), self.theta, self.moves)
+
+    @property
+    def point(self) -> Point:
+        """The optimum by the coordinates that move, from which others are searched."""
+        whole = self.optimum
+        every = Point(whole.theta, whole.value, whole.gradient, whole.information)
+        return every.among(self.moves)
 
     @property
     def within(self) -> Objective:
