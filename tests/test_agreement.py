@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pymc as pm
 import pytest
+import xarray as xr
 from scipy import stats
 from statsmodels.base.model import GenericLikelihoodModelResults
 
 import workbench as wb
-from models import binary, continuous, counts, positive
+from models import binary, categorical, continuous, counts, positive
+from models.definition import Equivalent
 from tests import declarations
 from tests.declarations import dataset
 from workbench import density
@@ -209,3 +211,81 @@ def test_pymc_and_scipy_name_the_same_distribution(fits):
     )
     assert isinstance(distribution, Distribution)
     assert [part.name for part in distribution.components] == ["DiracDelta", "Poisson"]
+
+
+def test_weights_that_are_a_parameter_are_no_component():
+    """A Dirichlet is a random variable, too; but it stands in the weights' place."""
+
+    def mixture(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            w = pm.Dirichlet("w", np.ones(2))
+            mu = pm.Normal("mu", 0.0, 10.0, shape=2, initval=[-2.0, 2.0])
+            pm.Mixture("outcome", w, pm.Normal.dist(mu, 1.0), observed=y, dims="row")
+        return model
+
+    y = np.where(RNG.random(N) < 0.3, RNG.normal(-2, 1, N), RNG.normal(2, 1, N))
+    fit = wb.maximum_likelihood(wb.bind(mixture, dataset(y)))
+    assert [one.name for one in fit.problem.distribution(fit.theta).components] == ["Normal"]
+    checks = wb.check(fit)
+    assert outcomes(checks, "density") == {Outcome.PASS}
+    assert outcomes(checks, "statsmodels-llf") == {Outcome.PASS}
+
+
+def test_a_simplex_of_very_many_rows_is_checked_on_a_part(monkeypatch):
+    monkeypatch.setattr("workbench.agreement.maximum.LARGE", 1_000)
+    monkeypatch.setattr("workbench.agreement.maximum.PART", 500)
+    fit = wb.maximum_likelihood(wb.bind(declarations.simplex, dataset(RNG.integers(0, 3, 2_000))))
+    checks = wb.check(fit)
+    assert outcomes(checks, "statsmodels-estimate") == {Outcome.PASS}
+
+
+def test_a_part_without_an_optimum_is_looked_at(monkeypatch):
+    monkeypatch.setattr("workbench.agreement.maximum.LARGE", 1_000)
+    monkeypatch.setattr("workbench.agreement.maximum.PART", 100)
+    rare = (np.arange(2_000) % 700 == 13).astype(float)[:, None]
+    fit = wb.maximum_likelihood(wb.bind(counts.poisson, dataset(RNG.poisson(3, 2_000), rare)))
+    (found,) = [one for one in wb.check(fit) if one.code == "statsmodels"]
+    assert found.outcome is Outcome.LOOK
+    assert "a part of the rows alone does not have the optimum" in found.why
+
+
+def test_with_nothing_free_the_other_checks_pass():
+    data = xr.Dataset(
+        {
+            "y": ("row", np.tile([1.0, 0.0, 0.0], 8)),
+            "X": (("row", "term"), np.ones((24, 1))),
+            "group": ("row", np.arange(24) // 3),
+        },
+        coords={"term": ["Intercept"], "row": np.arange(24)},
+    )
+    fit = wb.maximum_likelihood(wb.bind(categorical.conditional_logit, data))
+    assert fit.k == 0
+    assert fit.llf == pytest.approx(-8 * np.log(3), rel=1e-12)
+    checks = wb.check(fit)
+    assert outcomes(checks, "density") == outcomes(checks, "total") == {Outcome.PASS}
+    assert outcomes(checks, "statsmodels") == outcomes(checks, "simulator") == {"n/a"}
+    assert wb.leave_one_out(fit).cross_entropy.value == pytest.approx(np.log(3), rel=1e-12)
+
+
+DISCRETE = "statsmodels.discrete.discrete_model"
+OF_BETA = {"beta": lambda params, data: {"beta": params}}
+
+
+@pytest.mark.parametrize(
+    ("named", "told"),
+    [
+        (Equivalent("statsmodels.nowhere.Poisson", OF_BETA["beta"]), "ModuleNotFoundError"),
+        (Equivalent(f"{DISCRETE}.Poison", OF_BETA["beta"]), "AttributeError"),
+        (Equivalent(f"{DISCRETE}.Logit", OF_BETA["beta"]), "ValueError"),
+        (Equivalent(f"{DISCRETE}.Poisson", lambda p, data: {"bta": p}), "did you mean 'beta'"),
+        (Equivalent(f"{DISCRETE}.Poisson", lambda p, data: {"beta": p[:1]}), "gives 1 values"),
+        (Equivalent(f"{DISCRETE}.Poisson", lambda p, data: {}), "leaves out beta"),
+    ],
+)
+def test_an_equivalent_that_is_none_is_told_in_a_sentence(fits, named, told):
+    mistaken = replace(counts.poisson, statsmodels=named)
+    fit = wb.maximum_likelihood(wb.bind(mistaken, dataset(HEALTHY["poisson"][1], X)))
+    (found,) = [one for one in wb.check(fit) if one.code.startswith("namesake")]
+    assert found.outcome is Outcome.LOOK
+    assert told in found.why

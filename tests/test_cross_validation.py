@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import workbench as wb
-from models import binary, counts
+from models import binary, categorical, counts
 
 RNG = np.random.default_rng(4)
 N = 90
@@ -76,3 +76,18 @@ def test_what_cannot_be_validated_is_refused():
         wb.cross_validate(fitted(wb.read(FRAME.iloc[:60])), wb.folds(table, 5))
     with pytest.raises(wb.ModelError, match="no cross-validation: running away"):
         wb.cross_validate(fitted(table, binary.logit, "yes ~ x"), wb.folds(table, 5))
+
+
+def test_folds_that_cut_a_group_are_refused():
+    grouped, alone = wb.read(FRAME, group="person"), wb.read(FRAME)
+    with pytest.raises(wb.DataError, match="the folds cut groups that the fit declares"):
+        wb.cross_validate(fitted(grouped), wb.folds(alone, 5))
+
+
+def test_choices_have_no_folds_of_rows():
+    who, row = np.divmod(np.arange(60), 3)
+    frame = pd.DataFrame({"who": who, "price": X[:60], "choice": (row == who % 3) * 1.0})
+    table = wb.read(frame, group="who")
+    choice = fitted(table, categorical.conditional_logit, "choice ~ price")
+    with pytest.raises(wb.ModelError, match=r"leave groups out by wb.leave_one_out"):
+        wb.cross_validate(choice, wb.folds(table, 5))

@@ -86,3 +86,9 @@ def test_shares_of_several_kinds():
 def test_what_is_no_sample_is_refused(y, columns, sentence):
     with pytest.raises(wb.DataError, match=sentence):
         wb.fit(counts.poisson, y, **columns)
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_numbers_come_in_a_list_too(kind):
+    fit = wb.fit(counts.poisson, kind([3, 0, 2]))
+    assert fit.params["beta[Intercept]"] == pytest.approx(np.log(5 / 3), rel=1e-10)

@@ -45,6 +45,9 @@ class Inflated:
     def logpmf(self, k):
         return np.log(self.pmf(k))
 
+    def ppf(self, u):
+        return self.counts.ppf(max(0.0, (u - self.zero) / (1 - self.zero)))
+
     def cdf(self, k):
         return (k >= 0) * self.zero + (1 - self.zero) * self.counts.cdf(k)
 
@@ -153,3 +156,33 @@ def test_a_count_and_a_density_have_no_common_measure():
 def test_an_expectation_that_does_not_exist_is_not_told():
     with pytest.raises(DataError, match="does not settle"):
         information.known_divergence(stats.cauchy(), stats.norm())
+
+
+def test_a_far_support_is_found():
+    near, far = stats.poisson(3), stats.poisson(3, loc=20_000_000)
+    assert information.known_divergence(far, far).entropy == pytest.approx(
+        information.known_divergence(near, near).entropy, rel=1e-9
+    )  # log gammas of the difference
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (stats.norm(0, -1), stats.norm()),
+        (stats.poisson(-1), stats.poisson(1)),
+        (stats.norm(), stats.norm(0, -1)),
+        (stats.rv_discrete(values=((1, 2), (0.5, 0.5))), stats.poisson(-2)),
+        (stats.norm([0.0, 1.0], 1), stats.norm()),
+        (stats.multivariate_normal([0, 0]), stats.norm()),
+        (3.0, stats.norm()),
+    ],
+)
+def test_what_is_no_distribution_of_one_number_is_refused(p, q):
+    with pytest.raises(DataError, match=r"[pq] (is no distribution|has parameters)"):
+        information.known_divergence(p, q)
+
+
+@pytest.mark.parametrize("covariance", [[[1, 2], [2, 1]], [[1, 1], [1, 1]], [[1.0]]])
+def test_a_covariance_that_is_none_is_refused(covariance):
+    with pytest.raises(DataError, match="the model's covariance is no positive definite one of 2"):
+        information.normal_vectors(([0, 0], RHO), ([0, 0], covariance))

@@ -200,3 +200,27 @@ def test_without_a_minimum_nothing_is_left_out():
     )
     with pytest.raises(wb.ModelError, match="knows of no bounds"):
         wb.leave_one_out(fit)
+
+
+def test_without_its_last_count_a_mean_of_nothing_has_no_loss():
+    fit = fitted(counts.poisson, dataset([3.0, 0.0], np.ones((2, 0))))
+    found = wb.leave_one_out(fit)
+    assert found.failed.tolist() == [0]
+    assert np.isnan(found.pointwise[0])
+    assert np.isnan(found.cross_entropy.value)
+    assert "without 1 of 2 rows (the first is that of row 0) the fit has no optimum" in found.advice
+
+
+def test_a_row_of_weight_zero_has_nothing_to_leave(rng):
+    data = dataset(rng.poisson(3, 30), rng.normal(size=(30, 1)))
+    weights = np.ones(30)
+    weights[4] = 0.0
+    found = wb.leave_one_out(fitted(counts.poisson, data.assign(weight=("row", weights))))
+    assert found.leverage[4] == found.shift[4] == 0
+    assert found.pointwise[4] == found.training[4]
+
+
+@pytest.mark.parametrize("most", [-0.1, 5])
+def test_a_share_that_is_none_is_refused(most):
+    with pytest.raises(wb.DataError, match="most is a share between 0 and 1"):
+        wb.leave_one_out(logistic(), most=most)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbench import information, resampling
-from workbench.errors import ModelError
+from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
 from workbench.information import Mean
 
@@ -32,8 +32,8 @@ class LeaveOneOut:
 
     `pointwise` and `training` are NLL of each row (n,), left out and not, in nats. `leverage`
     and `shift` are by unit: tr H^-1 H_i, and how far the estimate moves, in standard errors.
-    `refitted` units were fitted again exactly; `doubtful` ones wanted it beyond the limit, or
-    could not be.
+    `refitted` units were fitted again exactly; `doubtful` ones wanted it beyond the limit. Without
+    a `failed` unit there is no optimum: its losses are NaN, and the cross-entropy is unknown.
     """
 
     name: str
@@ -47,31 +47,43 @@ class LeaveOneOut:
     shift: np.ndarray
     refitted: np.ndarray
     doubtful: np.ndarray
+    failed: np.ndarray
     k: int
 
     @property
     def cross_entropy(self) -> Mean:
         """CE of rows that the fit has not seen, nats per row; lower is better."""
-        return information.mean(self.pointwise, weights=self.weights, groups=self.groups)
+        return self._mean(self.pointwise)
 
     @property
     def optimism(self) -> Mean:
         """By how much CE on training rows is too low, nats per row."""
-        gap = self.pointwise - self.training
-        return information.mean(gap, weights=self.weights, groups=self.groups)
+        return self._mean(self.pointwise - self.training)
+
+    def _mean(self, values: np.ndarray) -> Mean:
+        if len(self.failed):
+            return Mean(float("nan"), float("nan"), round(self.weights.sum()))
+        return information.mean(values, weights=self.weights, groups=self.groups)
 
     @property
     def advice(self) -> str:
         """What makes the estimate doubtful, and what to do; empty if nothing does."""
         count, doubtful = len(self.leverage), len(self.doubtful)
         what = "rows" if self.groups is None else "groups"
+        if len(self.failed):
+            row = self.labels[np.flatnonzero(self.units == self.failed[0])[0]]
+            return (
+                f"without {len(self.failed)} of {count} {what} (the first is that of row {row}) "
+                "the fit has no optimum, so their loss has no value"
+            )
         if doubtful:
             return (
                 f"{doubtful} of {count} {what} weigh so much that one step does not leave them "
                 "out, and were not fitted again; use wb.cross_validate, or raise most="
             )
-        if self.k > MANY * count:
-            return f"{self.k} parameters on {count} {what}: use wb.cross_validate"
+        counted = self.weights.sum() if self.groups is None else count
+        if self.k > MANY * counted:
+            return f"{self.k} parameters on {counted:g} {what}: use wb.cross_validate"
         return ""
 
     @cached_property
@@ -94,9 +106,12 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
         The share of rows, or groups, that may be fitted again where one step will not do; ten of
         few, and none where it is 0.
 
-    A row of frequency weight w stands for w rows, of which one is left out. Raises ModelError
-    without a regular optimum, within bounds, and where rows are not separate.
+    A row of frequency weight w stands for w rows, of which one is left out; a group is left out
+    whole. Raises ModelError without a regular optimum, within bounds, and where rows are not
+    separate; DataError for a share that is none.
     """
+    if not 0 <= most <= 1:
+        raise DataError(f"most is a share between 0 and 1, not {most:g}")
     verdict, problem = fit.optimum.verdict, fit.problem
     if not verdict.regular:
         raise ModelError(f"no leave-one-out: {fit.status}. {verdict.advice}")
@@ -104,9 +119,10 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
         raise ModelError("one Newton step knows of no bounds; leave rows out of the free fit")
     groups, count = problem.rows.groups, problem.rows.count
     units = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
-    times = np.ones(count) if groups is None else problem.rows.weights
-    moved, leverage, definite = _stepped(fit, units, times)
+    weights = problem.rows.weights
+    times = np.minimum(weights, 1.0) if groups is None else weights
     training = -problem.pointwise(fit.theta)
+    moved, leverage, definite = _stepped(fit, units, times)
     thetas = np.tile(fit.theta, (len(leverage), 1))
     thetas[:, fit.moves] += moved
     losses = -problem.pointwise_apart(thetas[units])
@@ -114,24 +130,24 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
     flagged = ~definite | (leverage > LEVERAGE) | ~(rises < RISE)
     order = np.flatnonzero(flagged)[np.argsort(-leverage[flagged])]
     again = order[: max(FEWEST, int(most * len(leverage))) if most else 0]
-    exact = np.array(list(_refitted(fit, again, units, times))).reshape(-1, len(fit.theta))
+    exact = np.array(list(_refitted(fit, again, units, times))).reshape(len(again), len(fit.theta))
     found = np.isfinite(exact).all(axis=1)
-    thetas[again[found]] = exact[found]
+    thetas[again] = exact
     losses = -problem.pointwise_apart(thetas[units])
-    information_ = fit.optimum.information
-    apart = thetas - fit.theta
+    apart, curvature = thetas - fit.theta, fit.optimum.information
     return LeaveOneOut(
         name=problem.name,
         pointwise=losses,
         training=training,
-        weights=problem.rows.weights,
+        weights=weights,
         groups=groups,
         labels=np.asarray(problem.rows.labels),
         units=units,
         leverage=leverage,
-        shift=np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", apart, information_, apart), 0.0)),
+        shift=np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", apart, curvature, apart), 0.0)),
         refitted=again[found],
-        doubtful=np.setdiff1d(order, again[found]),
+        doubtful=np.setdiff1d(order, again),
+        failed=again[~found],
         k=fit.k,
     )
 
@@ -156,7 +172,7 @@ def _stepped(
         left = whole - lost
         finite = np.isfinite(left).all(axis=(1, 2))
         left[~finite] = -whole  # no minimum without the unit, as far as one step can tell
-        definite[part] = np.linalg.eigvalsh(left)[:, 0] > 0
+        definite[part] = (np.linalg.eigvalsh(left) > 0).all(axis=1)
         leverage[part] = np.einsum("ij,uji->u", np.linalg.inv(whole), lost)
         safe = np.where(definite[part][:, None, None], left, whole)
         step[part] = -np.linalg.solve(safe, scores[part][..., None])[..., 0]
@@ -165,7 +181,7 @@ def _stepped(
 
 def _parts(units: np.ndarray, count: int, k: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Units, and their rows, some at a time, so that their second derivatives find room."""
-    together = max(1, int(NUMBERS / k**2 * count / len(units)))
+    together = max(1, int(NUMBERS / max(k, 1) ** 2 * count / len(units)))
     order = np.argsort(units, kind="stable")
     for first in range(0, count, together):
         part = np.arange(first, min(first + together, count))

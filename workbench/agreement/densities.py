@@ -73,9 +73,11 @@ def densities(fit: Estimate, second: SecondOpinion) -> Iterator[Agreement]:
 
 def places(fit: Estimate) -> list[np.ndarray]:
     """The start, the estimate, and seeded points about it, theta."""
-    start = fit.problem.start()
-    if not fit.optimum.verdict.determined:
+    start, verdict = fit.problem.start(), fit.optimum.verdict
+    if not verdict.determined:
         return [start]
+    if not verdict.regular and not fit.problem.independent:  # no scale about a kink
+        return [start, fit.theta]
     rng = np.random.default_rng(0)
     directions = rng.uniform(-FAR, FAR, (DRAWN, len(fit.theta)))
     return [start, fit.theta, *(fit.theta + directions * standard_errors(fit))]

@@ -31,8 +31,8 @@ class _Differences:
 
 def derivatives(fit: Estimate) -> Iterator[Agreement]:
     """Each against the values that it is the derivative of; nats, by standard errors."""
-    if not fit.optimum.verdict.regular:
-        why = f"there is no scale to step by: {fit.status}"
+    if not fit.optimum.verdict.regular or not fit.k:
+        why = f"there is no scale to step by: {fit.status} of {fit.k} parameters"
         for code, name in CODES.items():
             yield not_tried(code, name, why, Outcome.NOT_APPLICABLE)
         return

@@ -60,7 +60,7 @@ def _stationary(fit: Estimate) -> Agreement:
     if fit.objective != "likelihood":
         why = "at a MAP the prior's slope makes up for the scores"
         return not_tried("stationary", what, why, Outcome.NOT_APPLICABLE)
-    if not fit.optimum.verdict.regular or not problem.independent:
+    if not fit.optimum.verdict.regular or not problem.independent or not fit.k:
         why = f"there is no maximum with scores by row: {fit.status}"
         return not_tried("stationary", what, why, Outcome.NOT_APPLICABLE)
     scores = problem.rows.weights[:, None] * problem.scores(fit.theta) * standard_errors(fit)

@@ -17,6 +17,7 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 
 from workbench.agreement.densities import SecondOpinion
 from workbench.agreement.outcomes import Agreement, Outcome, judged, not_tried
+from workbench.errors import WorkbenchError
 from workbench.estimate import Estimate, maximum_likelihood
 from workbench.optimum import Status
 from workbench.problem import Problem
@@ -30,6 +31,7 @@ ERROR_LIMIT = 1e-2  # relative
 # Above this many rows both are fitted to a part of them.
 LARGE, PART = 25_000, 10_000
 METHODS = (("bfgs",), ("nm", "bfgs"))
+NOTHING_FREE = "no parameter is free"
 OUT_OF_TIME = "statsmodels ran out of its time budget; give [checks] budget more seconds"
 
 
@@ -51,6 +53,9 @@ def maximum(fit: Estimate, second: SecondOpinion, clock: Clock) -> tuple[list[Ag
     if hindrance:
         return [not_tried("statsmodels", "statsmodels", hindrance, Outcome.NOT_APPLICABLE)], None
     fit, said = _part(fit)
+    if not fit.optimum.verdict.regular:
+        why = f"a part of the rows alone does not have the optimum: it is {fit.status}{said}"
+        return [not_tried("statsmodels", "statsmodels", why, Outcome.LOOK)], None
     second = second.on(fit.problem)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -75,6 +80,8 @@ def _no_maximum_to_compare(fit: Estimate) -> str:
         return "a MAP is no maximum of the likelihood; check the maximum-likelihood fit"
     if fit.bounds is not None:
         return "parameters are bounded, and statsmodels would search beyond; check the free fit"
+    if not fit.k:
+        return NOTHING_FREE
     if fit.optimum.verdict.status is Status.KINK:
         return "the maximum stands on a kink, where statsmodels' searches by derivatives do not end"
     if not fit.optimum.verdict.regular:
@@ -89,13 +96,16 @@ def _part(fit: Estimate) -> tuple[Estimate, str]:
         return fit, ""
     places = np.sort(np.random.default_rng(0).choice(count, PART, replace=False))
     part = fit.problem.among(places)
-    values = fit.params[[label for label, moves in zip(fit.params.index, fit.moves, strict=True)
-                         if not moves]]  # fmt: skip
-    held = maximum_likelihood(part, fixed=dict(values))
-    return held, f"; of {PART:,} of the {count:,} rows, drawn with seed 0, both fitted to these"
+    held = (
+        []
+        if fit.free is None
+        else [label for label, moves in zip(fit.params.index, fit.moves, strict=True) if not moves]
+    )
+    fitted = maximum_likelihood(part, fixed=dict(fit.params[held]))
+    return fitted, f"; of {PART:,} of the {count:,} rows, drawn with seed 0, both fitted to these"
 
 
-class OutOfTimeError(Exception):
+class OutOfTimeError(WorkbenchError):
     """The clock is over: raised inside of statsmodels' search, where nothing else ends it."""
 
 
@@ -121,7 +131,7 @@ class _Model(GenericLikelihoodModel):  # type: ignore[misc]
 
     def loglikeobs(self, params: np.ndarray) -> np.ndarray:
         if self._clock.over:
-            raise OutOfTimeError
+            raise OutOfTimeError(OUT_OF_TIME)
         terms = self._row_weights * self._rows(np.asarray(params, float))
         return np.where(np.isnan(terms), -np.inf, terms)
 
@@ -245,7 +255,7 @@ def stopped_lower(found: Agreement) -> Agreement:
     """A log-likelihood below ours is no disagreement of ours, but none is confirmed either."""
     if found.outcome is not Outcome.FAIL:
         return found
-    why = "statsmodels' search stopped lower on the same density: it did not arrive"
+    why = "statsmodels' search stopped lower, and is not sure to have arrived"
     return replace(found, outcome=Outcome.LOOK, why=why)
 
 

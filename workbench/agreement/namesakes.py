@@ -5,7 +5,7 @@ It has its own derivatives and starts, and its own parametrisation, which the de
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -16,18 +16,20 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 from workbench.agreement.maximum import (
     ESTIMATE_LIMIT,
     LLF_LIMIT,
+    NOTHING_FREE,
     OUT_OF_TIME,
     Clock,
     OutOfTimeError,
     stopped_lower,
 )
 from workbench.agreement.outcomes import Agreement, Outcome, judged, not_tried
-from workbench.errors import ModelError
+from workbench.errors import ModelError, foreign_code, nearest
 from workbench.estimate import Estimate
 
 # Newton's last steps leave rounding, but for classes without exact second derivatives.
 POLISHED_LIMIT = 1e-4  # standard errors
 POLISH_STEPS = 20
+STEP_LEFT = 1e-10  # relative: a Newton step that short is the last
 # Whose own search ends with Newton's steps, or is none.
 SELF_POLISHED = ("OLS", "GLM", "MNLogit", "QuantReg")
 WITHOUT_DERIVATIVES = ("OrderedModel", "TLinearModel")
@@ -58,11 +60,8 @@ def namesake(fit: Estimate, clock: Clock) -> list[Agreement]:
             for category in (ModelWarning, RuntimeWarning, UserWarning, FutureWarning):
                 warnings.simplefilter("ignore", category)
             return list(_compared(fit, data, clock))
-    except OutOfTimeError:
-        return [not_tried("namesake", NAME, OUT_OF_TIME, Outcome.LOOK)]
-    except np.linalg.LinAlgError as reason:
-        why = f"its search failed in a singular matrix ({reason})"
-        return [not_tried("namesake", NAME, why, Outcome.LOOK)]
+    except (OutOfTimeError, ModelError) as reason:
+        return [not_tried("namesake", NAME, str(reason), Outcome.LOOK)]
 
 
 def equivalent(source: Any, data: xr.Dataset) -> Any:
@@ -77,10 +76,10 @@ def equivalent(source: Any, data: xr.Dataset) -> Any:
     for what, classes in TAKES.items():
         if what in data:
             if kind not in classes:
-                raise ModelError(f"statsmodels' {kind} takes no {what}")
+                raise NotTakenError(f"statsmodels' {kind} takes no {what}")
             options[what] = data[what].values
     if "trials" in data:
-        raise ModelError(f"statsmodels' {kind} is given zeros and ones, not counts out of trials")
+        raise NotTakenError(f"statsmodels' {kind} is given zeros and ones, not counts of trials")
     if "family" in options:
         link = getattr(families.links, options.pop("link"))()
         options["family"] = getattr(families, options["family"])(link=link)
@@ -94,21 +93,26 @@ def equivalent(source: Any, data: xr.Dataset) -> Any:
     return getattr(importlib.import_module(package), kind)(y, X, **options)
 
 
-def estimated(model: Any) -> tuple[np.ndarray, float]:
-    """Its parameters and their llf, polished by Newton's steps where its own search stops early."""
+def estimated(model: Any) -> tuple[np.ndarray, float, bool]:
+    """Its parameters, their llf, and whether it is sure to have arrived.
+
+    Polished by Newton's steps where its own search stops early.
+    """
     kind = type(model).__name__
     results = model.fit(**OPTIONS.get(kind, ELSE))
-    params = np.asarray(results.params, float)
+    params, arrived = np.asarray(results.params, float), kind in SELF_POLISHED
     if kind in (*SELF_POLISHED, *WITHOUT_DERIVATIVES):
-        return params, float(getattr(results, "llf", np.nan))  # a quantile regression has none
+        llf = float(getattr(results, "llf", np.nan))  # a quantile regression has none
+        return params, llf, arrived
     for _ in range(POLISH_STEPS):
         step = np.linalg.solve(model.hessian(params), model.score(params))
         if not np.isfinite(step).all():
             break
         params = params - step
-        if np.abs(step).max() < 1e-10:
+        arrived = np.abs(step).max() < STEP_LEFT * max(1.0, np.abs(params).max())
+        if arrived:
             break
-    return params, float(model.loglike(params))
+    return params, float(model.loglike(params)), bool(arrived)
 
 
 def _no_namesake(fit: Estimate) -> str:
@@ -118,6 +122,8 @@ def _no_namesake(fit: Estimate) -> str:
         return "the definition names none"
     if fit.objective != "likelihood" or fit.free is not None or fit.bounds is not None:
         return "it would estimate freely, by the likelihood alone; check that fit"
+    if not fit.k:
+        return NOTHING_FREE
     if not fit.optimum.verdict.normal:
         return f"there is no maximum to agree on: {fit.status}"
     if (problem.rows.weights != np.floor(problem.rows.weights)).any():
@@ -131,26 +137,30 @@ def _compared(fit: Estimate, data: xr.Dataset, clock: Clock) -> Iterator[Agreeme
     if (counts != 1).any():
         data = data.isel(row=np.repeat(np.arange(len(counts)), counts))
     try:
-        model = equivalent(source, data)
-    except ModelError as reason:
+        with foreign_code(f"statsmodels' equivalent of {problem.name}"):
+            model = equivalent(source, data)
+    except NotTakenError as reason:
         yield not_tried("namesake", NAME, str(reason), Outcome.NOT_APPLICABLE)
         return
     kind = type(model).__name__
     if hasattr(model, "loglike"):
         model.loglike = _timed(model.loglike, clock)
-    params, llf = estimated(model)
-    theirs = source.statsmodels.parameters(params, data)
+    with foreign_code(f"statsmodels' equivalent of {problem.name}"):
+        params, llf, arrived = estimated(model)
+        theirs = source.statsmodels.parameters(params, data)
+        _require_mapped(theirs, fit)
     if source.statsmodels.same_likelihood:
         found = judged(
             "namesake-llf", f"log-likelihood by {kind}", fit.llf, llf, abs(fit.llf - llf),
             LLF_LIMIT, "nats", "half the square of a hundredth of an error",
         )  # fmt: skip
-        yield stopped_lower(found) if llf < fit.llf else found
+        yield found if arrived or llf > fit.llf else stopped_lower(found)
     limit = ESTIMATE_LIMIT if kind in WITHOUT_DERIVATIVES else POLISHED_LIMIT
     errors = fit.standard_errors("observed" if fit.optimum.verdict.regular else "expected")
     for parameter in problem.parameters:
-        values = np.ravel(theirs.get(parameter.name, []))
-        for label, value in zip(parameter.labels, values, strict=False):
+        if parameter.name not in theirs:
+            continue
+        for label, value in zip(parameter.labels, np.ravel(theirs[parameter.name]), strict=True):
             ours = fit.params[label]
             yield judged(
                 "namesake-estimate", f"{label} by {kind}", ours, value,
@@ -159,10 +169,36 @@ def _compared(fit: Estimate, data: xr.Dataset, clock: Clock) -> Iterator[Agreeme
             )  # fmt: skip
 
 
+def _require_mapped(theirs: Mapping[str, Any], fit: Estimate) -> None:
+    """Every name is a parameter of ours, with as many values, and none is left out unsaid."""
+    labels = {parameter.name: parameter.labels for parameter in fit.problem.parameters}
+    for name, values in theirs.items():
+        if name not in labels:
+            raise ModelError(
+                f"statsmodels' equivalent gives '{name}', which the model does not declare"
+                f"{nearest(name, labels)}"
+            )
+        if np.size(values) != len(labels[name]):
+            raise ModelError(
+                f"statsmodels' equivalent gives {np.size(values)} values of {name}, which has "
+                f"{len(labels[name])}"
+            )
+    left_out = set(labels) - set(theirs)
+    if left_out and fit.problem.source.statsmodels.same_likelihood:  # type: ignore[union-attr]
+        raise ModelError(
+            f"statsmodels' equivalent leaves out {', '.join(sorted(left_out))}; map it, or say "
+            "same_likelihood=False"
+        )
+
+
+class NotTakenError(ModelError):
+    """The class does not take what these data bring."""
+
+
 def _timed(function: Callable[..., Any], clock: Clock) -> Callable[..., Any]:
     def within(*arguments: Any, **options: Any) -> Any:
         if clock.over:
-            raise OutOfTimeError
+            raise OutOfTimeError(OUT_OF_TIME)
         return function(*arguments, **options)
 
     return within

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from workbench.agreement.maximum import Clock
+from workbench.agreement.maximum import NOTHING_FREE, Clock
 from workbench.agreement.outcomes import Agreement, Outcome, not_tried
 from workbench.errors import ImpossibleOutcomeError, ModelError
 from workbench.estimate import Estimate
@@ -22,6 +22,8 @@ def simulator(fit: Estimate, level: float, clock: Clock) -> Agreement:
             f"only at a maximum in all parameters is the mean score known to be zero: {fit.status}"
         )
         return not_tried(code, quantity, why, Outcome.NOT_APPLICABLE)
+    if not fit.k:
+        return not_tried(code, quantity, NOTHING_FREE, Outcome.NOT_APPLICABLE)
     if clock.over:
         return not_tried(code, quantity, "the time budget was spent before it", Outcome.LOOK)
     rng, said = np.random.default_rng(SEED), ""

@@ -88,7 +88,8 @@ def _intercepts(definition: Callable[..., Any], y: Any, columns: Mapping[str, An
     values = np.asarray(y, float)
     if values.ndim not in (1, 2) or not values.size:
         raise DataError(f"outcomes come as (rows,) or (rows, outcomes), not as {values.shape}")
-    rows = np.asarray(getattr(y, "index", np.arange(len(values))))
+    labelled = isinstance(y, pd.Series | pd.DataFrame)  # a list has an index, too: a method
+    rows = np.asarray(y.index if labelled else np.arange(len(values)))
     dims: tuple[str, ...] = ("row",)
     coords: dict[str, Any] = {"row": rows}
     if values.ndim == 2:

@@ -17,6 +17,7 @@ TAIL = 1e-18  # probability of either tail that a sum leaves out
 MOST_TERMS = 10_000_000
 REACH = 3.6  # of the quadrature's nodes: the probabilities beyond are 1e-25
 NODES = 801
+WHOLE = 1e-6  # what the probability may lack, at an edge without bound
 AGREED = 1e-6  # nats, or relative: what half the nodes may find otherwise
 
 
@@ -43,6 +44,12 @@ def known_divergence(p: Any, q: Any) -> Known:
     one is discrete and the other is not, and where half the nodes find another value: then the
     integral is not told.
     """
+    for name, one in (("p", p), ("q", q)):
+        scalar = hasattr(one, "ppf") and (hasattr(one, "logpmf") or hasattr(one, "logpdf"))
+        if not scalar or np.ndim(one.ppf(0.5)):
+            raise DataError(f"{name} is no distribution of one number as scipy.stats freezes them")
+        if np.isnan(one.ppf(0.5)):
+            raise DataError(f"{name} has parameters that are not valid, or no median")
     discrete = hasattr(p, "pmf")
     if discrete != hasattr(q, "pmf"):
         raise DataError(
@@ -57,28 +64,28 @@ def known_divergence(p: Any, q: Any) -> Known:
     if not error <= AGREED * max(1.0, np.abs(whole[told]).max(initial=0.0)):
         raise DataError(
             f"the quadrature does not settle: half its nodes differ by {error:.2g} nats; the "
-            "expectation may not exist"
+            "expectation does not exist, or the densities bend or rise too sharply for it"
         )
     entropy, cross_entropy, divergence = map(float, whole)
     return Known(entropy, cross_entropy, divergence, error)
 
 
 def _summed(p: Any, q: Any) -> Known:
-    first, last = p.support()
-    low, high = max(_beyond(p.cdf, -1.0), first), min(_beyond(p.sf, 1.0), last)
+    (first, last), middle = p.support(), float(p.ppf(0.5))
+    low, high = max(_beyond(p.cdf, middle, -1.0), first), min(_beyond(p.sf, middle, 1.0), last)
     if not high - low < MOST_TERMS:
         raise DataError(f"a sum over more than {MOST_TERMS:,} values is too long")
-    values = np.arange(low, high + 1)
+    values = np.arange(np.floor(low), high + 1)
     log_p, log_q = np.asarray(p.logpmf(values)), np.asarray(q.logpmf(values))
     entropy, cross_entropy, divergence = _expected(np.exp(log_p), log_p, log_q)
     return Known(entropy, cross_entropy, divergence, 0.0)
 
 
-def _beyond(tail: Callable[[float], float], reach: float) -> float:
+def _beyond(tail: Callable[[float], float], middle: float, reach: float) -> float:
     """A value so far out that nothing but `TAIL` is left; SciPy's quantiles stop at 1e-15."""
-    while tail(reach) > TAIL and abs(reach) < MOST_TERMS:
+    while tail(middle + reach) > TAIL and abs(reach) < MOST_TERMS:
         reach *= 2
-    return reach
+    return middle + reach
 
 
 def _integrated(p: Any, q: Any, every: int) -> tuple[float, float, float]:
@@ -100,6 +107,12 @@ def _expected(weights: Array, log_p: Array, log_q: Array) -> tuple[float, float,
     """Of -log p, -log q and log p - log q; nothing counts that has no weight."""
     counted = weights > 0
     w, a, b = weights[counted], log_p[counted], log_q[counted]
+    if not abs(w.sum() - 1) < WHOLE or np.isnan(b).any():
+        raise DataError(
+            f"the truth's probability adds up to {w.sum():.6g} where it was looked for, or the "
+            "model's density is not a number: known are distributions of one number, of whole "
+            "numbers if discrete, with parameters that are valid"
+        )
     return float(-w @ a), float(-w @ b), float(w @ (a - b))
 
 
@@ -110,6 +123,12 @@ def normal_vectors(
     (mean, truth), (other, model) = (
         (np.asarray(m, float), np.asarray(c, float)) for m, c in (p, q)
     )
+    for what, covariance in (("truth", truth), ("model", model)):
+        square = covariance.shape == (len(mean), len(mean)) and len(other) == len(mean)
+        if not square or np.linalg.eigvalsh(covariance)[0] <= 0:
+            raise DataError(
+                f"the {what}'s covariance is no positive definite one of {len(mean)} numbers"
+            )
     d, apart = len(mean), mean - other
     inverse = np.linalg.inv(model)
     log_ratio = np.linalg.slogdet(model)[1] - np.linalg.slogdet(truth)[1]

@@ -66,13 +66,12 @@ def read_distribution(rv: Variable) -> SymbolicDistribution:
     inputs = tuple(operation.dist_params(rv.owner))
     if kind not in COMPOSITES:
         return SymbolicDistribution(_printed_name(rv), inputs)
-    components = tuple(read_distribution(v) for v in inputs if _is_random(v))
-    parameters = tuple(v for v in inputs if not _is_random(v))
-    return SymbolicDistribution(COMPOSITES[kind], parameters, components)
-
-
-def _is_random(variable: Variable) -> bool:
-    return variable.owner is not None and hasattr(variable.owner.op, "dist_params")
+    # Told by place: weights may be a random variable, too, as a Dirichlet's are.
+    first = inputs[:1]
+    if COMPOSITES[kind] == "Censored":
+        return SymbolicDistribution("Censored", inputs[1:], tuple(map(read_distribution, first)))
+    components = tuple(map(read_distribution, inputs[1:]))
+    return SymbolicDistribution(COMPOSITES[kind], first, components)
 
 
 def _printed_name(rv: Variable) -> str:
