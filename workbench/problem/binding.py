@@ -1,7 +1,6 @@
 """A definition, or a ready model, bound to data: the problem as functions of one flat vector."""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -9,22 +8,27 @@ from typing import Any
 import cloudpickle
 import numpy as np
 import pymc as pm
-import pytensor
 import xarray as xr
 
 from workbench.density import Distribution
-from workbench.errors import DataError, ModelError, foreign_code, nearest
+from workbench.errors import DataError, ModelError, foreign_code
 from workbench.problem import simulation
 from workbench.problem.blocks import Block, cut, length_of
+from workbench.problem.declaring import (
+    Declaration,
+    arrays_of,
+    declared,
+    graph_of,
+    observed_in,
+    refuse_unused,
+)
 from workbench.problem.deterministics import ENGINE_NAME, DeterministicValues, read_further
 from workbench.problem.functions import Functions
-from workbench.problem.graph import Graph, Parameter, read_graph, value_of
-from workbench.problem.grouping import MEMBER, grouped
+from workbench.problem.graph import Graph, Parameter
 from workbench.problem.rows import (
     Rows,
     chosen,
     refuse_impossible_counts,
-    refuse_unfit,
     roles,
     rows_are_independent,
     rows_by_name,
@@ -33,8 +37,6 @@ from workbench.problem.rows import (
 )
 from workbench.problem.symbolic import SymbolicDistribution
 from workbench.problem.total import pymc_total
-
-Declaration = Callable[[xr.Dataset], pm.Model]
 
 FEWEST_BLOCKS = 4  # that a sample of one block is to stand for
 
@@ -328,8 +330,8 @@ class Problem:
                 "scale, a shape), so other rows would be treated otherwise than these; do it in "
                 "the formula, or store the column, and let pm.Data take the columns as they are"
             )
-        complete, model = _declared(self.source, other, self.name)
-        rows = taken_rows(self.graph, _arrays_of(model), _observed(model), complete)
+        complete, model = declared(self.source, other, self.name)
+        rows = taken_rows(self.graph, arrays_of(model), observed_in(model), complete)
         refuse_impossible_counts(self.graph.discrete, rows, _outcome_name(complete))
         return replace(self, dataset=complete, rows=rows)
 
@@ -458,10 +460,10 @@ def bind(
         raise DataError(f"the definition {name} needs data: wb.bind({name}, design(train))")
     if weight is not None or group is not None:
         raise DataError("a definition takes weight and group from its Dataset, not from bind()")
-    complete, model = _declared(declaration, data, name)
-    graph = _graph(model)
-    _refuse_unused(complete, model, name)
-    arrays = _arrays_of(model) | {row.name: row.value for row in graph.inputs}
+    complete, model = declared(declaration, data, name)
+    graph = graph_of(model)
+    refuse_unused(complete, model, name)
+    arrays = arrays_of(model) | {row.name: row.value for row in graph.inputs}
     rows = taken_rows(graph, arrays, graph.observed, complete)
     return _problem(name, declaration, complete, graph, rows, engine)
 
@@ -470,8 +472,8 @@ def _bind_model(
     model: pm.Model, weight: np.ndarray | None, group: np.ndarray | None, engine: str
 ) -> Problem:
     name = model.name or "model"
-    graph = _graph(model)
-    arrays = _arrays_of(model) | {row.name: row.value for row in graph.inputs}
+    graph = graph_of(model)
+    arrays = arrays_of(model) | {row.name: row.value for row in graph.inputs}
     given = roles({"weight": weight, "group": group})
     rows = taken_rows(graph, arrays, graph.observed, given)
     return _problem(name, model, None, graph, rows, engine)
@@ -502,10 +504,10 @@ def _bound_together(
     if kept < 2 or "row" not in data.dims:
         return ""
     try:
-        _, model = _declared(definition, data.isel(row=slice(0, kept)), name)
+        _, model = declared(definition, data.isel(row=slice(0, kept)), name)
     except (DataError, ModelError):
         return "something"
-    half = _arrays_of(model)
+    half = arrays_of(model)
     moved = [
         f"'{row.name}'"
         for row, array in zip(graph.inputs, rows.arrays, strict=True)
@@ -519,82 +521,6 @@ def _revive(state: bytes) -> Problem:
     if isinstance(source, pm.Model):
         return replace(_bind_model(source, None, None, engine), rows=rows)
     return replace(bind(source, data, engine=engine), rows=rows)
-
-
-def _declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.Dataset, pm.Model]:
-    """The data as the definition expects them, and the model it makes of them."""
-    complete = _with_predictors(definition, data, name)
-    if getattr(definition, "unit", "row") == "group" and MEMBER not in complete.dims:
-        complete = grouped(complete, name)
-    for column in complete.data_vars:
-        if column != "time":  # ours alone: a date is welcome
-            refuse_unfit(complete[column])
-    # Else PyTensor holds Python literals as float32: 1e-7 in the log density.
-    flags = {"cast_policy": "numpy+floatX", "traceback__limit": 0}  # and its traces cost time
-    with foreign_code(name), pytensor.config.change_flags(**flags):
-        try:
-            model = definition(complete)
-        except KeyError as missing:
-            _tell_missing(missing, complete, name)
-            raise
-    if not isinstance(model, pm.Model):
-        raise ModelError(f"{name} returned {type(model).__name__}; a definition returns a pm.Model")
-    return complete, model
-
-
-def _tell_missing(missing: KeyError, data: xr.Dataset, name: str) -> None:
-    """A column that the definition wants and the data lack, as xarray reports it."""
-    quoted = re.search(r"No variable named '([^']*)'", str(missing.args[0] if missing.args else ""))
-    if quoted:
-        have = [str(column) for column in data.data_vars]
-        raise ModelError(
-            f"{name} reads '{quoted[1]}', which the data do not have{nearest(quoted[1], have)}; "
-            f"they have {', '.join(have)}"
-        ) from missing
-
-
-def _graph(model: pm.Model) -> Graph:
-    with pytensor.config.change_flags(cast_policy="numpy+floatX"):
-        return read_graph(model)
-
-
-def _with_predictors(definition: Declaration, data: xr.Dataset, name: str) -> xr.Dataset:
-    """Where X_p is missing, the main terms stand in, their dimension renamed."""
-    wanted = tuple(getattr(definition, "predictors", ()))
-    given = {str(v)[2:] for v in data.data_vars if str(v).startswith("X_")}
-    for extra in given - set(wanted) if hasattr(definition, "predictors") else ():
-        known = f"; it has {', '.join(wanted)}" if wanted else "; it has only the main one"
-        raise ModelError(f"{name} has no predictor '{extra}'{nearest(extra, wanted) or known}")
-    for predictor in wanted:
-        if f"X_{predictor}" not in data and "X" in data:
-            data = data.assign({f"X_{predictor}": data["X"].rename(term=f"term_{predictor}")})
-    return data
-
-
-def _refuse_unused(data: xr.Dataset, model: pm.Model, name: str) -> None:
-    """A column that was prepared for the definition but never enters the model is a mistake."""
-    used = set(_arrays_of(model))
-    for column in map(str, data.data_vars):
-        # The bare intercept says nothing that a definition must read.
-        terms = list(data["term"].values) if column == "X" and "term" in data.coords else []
-        prepared = (
-            (column == "X" and terms != ["Intercept"])
-            or column.startswith("X_")
-            or column in ("offset", "exposure", "trials")
-        )
-        if prepared and column not in used:
-            raise ModelError(
-                f"the data bring '{column}', which {name} never reads through pm.Data; leave it "
-                "out of the study, or let the definition use it"
-            )
-
-
-def _arrays_of(model: pm.Model) -> dict[str, np.ndarray]:
-    return {v.name: np.asarray(v.get_value(borrow=True)) for v in model.data_vars}
-
-
-def _observed(model: pm.Model) -> np.ndarray:
-    return value_of(model.rvs_to_values[model.observed_RVs[0]])
 
 
 def _outcome_name(data: xr.Dataset | None) -> str:
