@@ -11,7 +11,7 @@ import statsmodels.api as sm
 import workbench as wb
 from tests import declarations
 from workbench.errors import DataError, StudyError
-from workbench.report import headline
+from workbench.report import headline, write_pages
 from workbench.study import Study
 from workbench.study_file import StudyFile
 
@@ -778,6 +778,26 @@ def test_a_choice_is_one_of_its_group_and_no_model_of_rows_is_compared_with_it(t
     assert findings.fit("Rows").heldout.gain.value is None
     assert headline.title(findings) == "Which of three? Choice is the only model ranked"
     assert "a group is its unit" in headline.lede(findings)[-1]
+
+
+def test_one_model_under_two_names_is_drawn(tmp_path):
+    twice = STUDY + '[models.Again]\ndefine = "counts:poisson"\n'
+    findings = Study.read(write(tmp_path, twice)).run()
+    page = write_pages(findings, tmp_path / "out").read_text(encoding="utf-8")
+    assert "are not separated by these rows" in page
+    assert "NaN" not in page
+    assert "nan " not in page
+
+
+def test_groups_on_both_sides_of_a_split_are_counted(tmp_path):
+    study = STUDY.replace('"visits.csv"', '"visits.csv"\ngroup = "town"').replace(
+        "heldout = 0.25", 'column = "held"'
+    )
+    findings = Study.read(write(tmp_path, study)).run()
+    page = write_pages(findings, tmp_path / "out").read_text(encoding="utf-8")
+    both = {town for town in ("north", "south")
+            if {0, 1} <= set(columns()["held"][columns()["town"] == town])}  # fmt: skip
+    assert (f"{len(both)} stand on both sides" in page) == bool(both)
 
 
 def test_a_separated_cell_is_no_minimum(tmp_path):

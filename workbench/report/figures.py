@@ -227,7 +227,7 @@ def deciding_table(findings: Findings, found: Pair) -> Table:
         )
     caption = (
         f"Nats; a difference above zero speaks for {found.best}. Of the sum over all rows "
-        f"these make {percent(_share(d))}."
+        f"these make {_share(d)}."
     )
     heading = columns("Row", *values, f"NLL, {found.best}", f"NLL, {found.other}",
                       "difference")  # fmt: skip
@@ -319,6 +319,8 @@ def _resolved(findings: Findings, name: str) -> bool:
     return value is not None and floor is not None and value > floor
 
 
-def _share(d: Array) -> float:
+def _share(d: Array) -> str:
+    """Of the sum of the differences, what the largest make; the sum may be nothing."""
     extreme = np.argsort(-np.abs(d))[:DECIDING]
-    return float(d[extreme].sum() / d.sum())
+    total = float(d.sum())
+    return percent(float(d[extreme].sum()) / total) if total else "nothing, as it is 0"
