@@ -4,6 +4,7 @@ import importlib
 from functools import cache
 
 import numpy as np
+import pytest
 
 import workbench as wb
 from workbench.examples import example
@@ -18,6 +19,22 @@ DEFINITIONS = {
     for file in FILES
     for name in definitions_in(importlib.import_module(f"models.{file}"))
 }
+# Of kinds that a quicker definition has, too: what takes seconds for each is slow for these.
+KINDRED = {
+    "binary:probit", "binary:complementary_log_log", "compositions:multinomial",
+    "continuous:asymmetric_laplace", "continuous:skew_normal", "counts:negative_binomial_1",
+    "counts:generalised_poisson", "counts:zero_inflated_negative_binomial", "counts:hurdle_poisson",
+    "counts:truncated_negative_binomial", "ordered:probit", "positive:weibull",
+    "positive:inverse_gaussian", "positive:pareto", "positive:generalised_pareto",
+    "proportions:variable_precision_beta", "proportions:kumaraswamy",
+}  # fmt: skip
+
+
+def each(names):
+    """Parameters of a test, the kindred ones marked slow."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name in KINDRED)) for name in names]
+
+
 # Natural values by parameter; the terms are an intercept and a wave between -1 and 1.
 LINE = [0.5, -0.8]
 TRUTH = {

@@ -35,7 +35,7 @@ def short_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "SHORTEST", 32)
 
 
-@pytest.mark.parametrize("engine", ["jax", "pytensor"])
+@pytest.mark.parametrize("engine", ["jax", pytest.param("pytensor", marks=pytest.mark.slow)])
 def test_sums_do_not_depend_on_the_blocks(engine, monkeypatch):
     weights = np.random.default_rng(0).integers(0, 3, ROWS).astype(float)
     problem = wb.bind(counts.negative_binomial, regression(weights), engine=engine)

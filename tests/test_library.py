@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.genmod import families
 
 import workbench as wb
-from tests.library import DEFINITIONS, TRUTH, problem, simulated, theta_of
+from tests.library import DEFINITIONS, TRUTH, each, problem, simulated, theta_of
 from workbench import density
 from workbench.examples import KINDS, example
 
@@ -66,7 +66,7 @@ def test_the_truth_is_recovered(name):
     assert away.abs().max() < 4, away
 
 
-@pytest.mark.parametrize("name", WITH_EQUIVALENT)
+@pytest.mark.parametrize("name", each(WITH_EQUIVALENT))
 def test_statsmodels_has_the_same_maximum(name):
     fit = wb.maximum_likelihood(simulated(name, ROWS, seed=3))
     checks = [one for one in wb.check(fit, budget=100) if one.code.startswith("namesake")]
@@ -103,7 +103,7 @@ def fit_has_one_number(fit):
     return fit.problem.rows.observed.ndim == 1
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", each(DEFINITIONS))
 def test_every_check_passes_and_held_out_rows_have_a_cross_entropy(name):
     """The fit by statsmodels' generic class on SciPy's density; other draws as held-out rows."""
     fit = wb.maximum_likelihood(simulated(name, 300, seed=4))
@@ -126,7 +126,7 @@ def test_every_check_passes_and_held_out_rows_have_a_cross_entropy(name):
 COUNTS = [name for name in DEFINITIONS if "exposure" in DEFINITIONS[name].takes]
 
 
-@pytest.mark.parametrize("name", COUNTS)
+@pytest.mark.parametrize("name", each(COUNTS))
 def test_an_exposure_is_an_offset_of_its_logarithm(name):
     data = simulated(name, 120, seed=2).dataset
     exposure = np.random.default_rng(0).uniform(0.5, 3.0, data.sizes["row"])

@@ -7,7 +7,7 @@ from statsmodels.discrete.conditional_models import ConditionalLogit
 
 import workbench as wb
 from models import categorical
-from tests.library import DEFINITIONS, TRUTH, theta_of, with_coefficients, with_columns
+from tests.library import DEFINITIONS, TRUTH, each, theta_of, with_coefficients, with_columns
 from workbench.examples import example
 
 ROWS, COLUMNS = 600, 5
@@ -26,7 +26,7 @@ def wide(name):
     return bound.with_outcomes(bound.simulate(theta, rng)), theta
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", each(DEFINITIONS))
 def test_derivatives_are_those_of_the_values(name):
     bound, theta = wide(name)
     rng = np.random.default_rng(1)

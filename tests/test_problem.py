@@ -111,7 +111,11 @@ def test_scores_are_the_slopes_of_the_rows_and_add_up(problems, name):
     )
 
 
-@pytest.mark.parametrize("name", ["poisson", "negative_binomial", "hurdle_negative_binomial"])
+@pytest.mark.parametrize(
+    "name",
+    ["poisson", "negative_binomial",
+     pytest.param("hurdle_negative_binomial", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_both_engines_agree(problems, name):
     problem = problems[name]
     fallback = wb.bind(problem.source, problem.dataset, engine="pytensor")
