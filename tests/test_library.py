@@ -56,7 +56,7 @@ def test_only_absolute_deviations_have_kinks(name):
     assert problem(name, ROWS).kinked == (name in KINKED)
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", each(DEFINITIONS))
 def test_the_truth_is_recovered(name):
     fit = wb.maximum_likelihood(simulated(name, ROWS, seed=3))
     status, kind = ("a minimum on a kink", "expected") if name in KINKED else ("a minimum", None)
