@@ -23,6 +23,8 @@ DEFINITIONS = {
 KINDRED = {
     "binary:probit", "binary:complementary_log_log", "compositions:multinomial",
     "continuous:asymmetric_laplace", "continuous:skew_normal", "counts:negative_binomial_1",
+    "continuous:heteroscedastic_normal", "counts:truncated_poisson", "positive:exponential",
+    "counts:zero_inflated_poisson", "proportions:zero_one_inflated_beta",
     "counts:generalised_poisson", "counts:zero_inflated_negative_binomial", "counts:hurdle_poisson",
     "counts:truncated_negative_binomial", "ordered:probit", "positive:weibull",
     "positive:inverse_gaussian", "positive:pareto", "positive:generalised_pareto",

@@ -29,6 +29,22 @@ ELSEWHERE = {
 }
 # Of families that a quicker case has, too.
 SLOW = {
+    "cens.bcdeter_weibull",
+    "cens.smokedfish_norm",
+    "cens.fluazinam_lognormal",
+    "cens.lung_weibull",
+    "disc.randhie_truncated_poisson",
+    "disc.randhie_zero_inflated_poisson_logit",
+    "disc.randhie_nb1",
+    "disc.ships_negbin_exposure_nonrobust",
+    "disc.foodexpenditure_beta",
+    "disc.ucla_ordered_logit",
+    "disc.methylation_beta_logprec",
+    "disc.anes96_mnlogit",
+    "disc.spector_probit",
+    "dist.quinedays_nbinom",
+    "dist.groundbeef_gamma",
+    "rreg.biochem_hurdle_pois",
     "dist.danishuni_lnorm",
     "dist.abbey_lnorm",
     "dist.rivers_lnorm",

@@ -74,7 +74,10 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("cut", [False, True], ids=["at once", "in blocks"])
+@pytest.mark.parametrize(
+    "cut",
+    [pytest.param(False, id="at once"), pytest.param(True, id="in blocks", marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_two_ways_agree(kind, cut, monkeypatch):
     if cut:
