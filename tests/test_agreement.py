@@ -240,6 +240,25 @@ def test_a_simplex_of_very_many_rows_is_checked_on_a_part(monkeypatch):
     assert outcomes(checks, "statsmodels-estimate") == {Outcome.PASS}
 
 
+def test_what_is_held_is_held_on_a_part_too(monkeypatch):
+    monkeypatch.setattr("workbench.agreement.maximum.LARGE", 200)
+    monkeypatch.setattr("workbench.agreement.maximum.PART", 150)
+
+    def mixture(data):
+        with pm.Model() as model:
+            y = pm.Data("y", data["y"], dims="row")
+            w = pm.Dirichlet("w", np.ones(2))
+            sigma = pm.HalfNormal("sigma", 5.0)
+            outer = pm.Normal.dist(np.array([-2.0, 2.0]), sigma)
+            pm.Mixture("outcome", w, outer, observed=y, dims="row")
+        return model
+
+    y = np.where(RNG.random(N) < 0.3, RNG.normal(-2, 1, N), RNG.normal(2, 1, N))
+    fit = wb.maximum_likelihood(wb.bind(mixture, dataset(y)), fixed={"sigma": 1.0})
+    estimates = [one for one in wb.check(fit) if one.code == "statsmodels-estimate"]
+    assert [one.outcome for one in estimates] == [Outcome.PASS]  # of the one free coordinate
+
+
 def test_a_part_without_an_optimum_is_looked_at(monkeypatch):
     monkeypatch.setattr("workbench.agreement.maximum.LARGE", 1_000)
     monkeypatch.setattr("workbench.agreement.maximum.PART", 100)

@@ -7,7 +7,6 @@ much that one step will not do, the fit is made again without it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -86,17 +85,16 @@ class LeaveOneOut:
             return f"{self.k} parameters on {counted:g} {what}: use wb.cross_validate"
         return ""
 
-    @cached_property
-    def _by_unit(self) -> pd.DataFrame:
-        fitted = np.isin(np.arange(len(self.leverage)), self.refitted)
-        return pd.DataFrame({"leverage": self.leverage, "shift": self.shift, "refitted": fitted})
-
     def to_frame(self) -> pd.DataFrame:
         """One row a row: nll, nll_left_out, and of its unit leverage, shift and refitted."""
-        frame = self._by_unit.iloc[self.units].set_index(pd.Index(self.labels, name="row"))
-        frame.insert(0, "nll", self.training)
-        frame.insert(1, "nll_left_out", self.pointwise)
-        return frame
+        columns = {
+            "nll": self.training,
+            "nll_left_out": self.pointwise,
+            "leverage": self.leverage[self.units],
+            "shift": self.shift[self.units],
+            "refitted": np.isin(self.units, self.refitted),
+        }
+        return pd.DataFrame(columns, index=pd.Index(self.labels, name="row"))
 
 
 def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
@@ -110,13 +108,8 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
     whole. Raises ModelError without a regular optimum, within bounds, and where rows are not
     separate; DataError for a share that is none.
     """
-    if not 0 <= most <= 1:
-        raise DataError(f"most is a share between 0 and 1, not {most:g}")
-    verdict, problem = fit.optimum.verdict, fit.problem
-    if not verdict.regular:
-        raise ModelError(f"no leave-one-out: {fit.status}. {verdict.advice}")
-    if fit.bounds is not None:
-        raise ModelError("one Newton step knows of no bounds; leave rows out of the free fit")
+    _require_steps(fit, most)
+    problem = fit.problem
     groups, count = problem.rows.groups, problem.rows.count
     units = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
     weights = problem.rows.weights
@@ -127,9 +120,9 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
     thetas[:, fit.moves] += moved
     losses = -problem.pointwise_apart(thetas[units])
     rises = np.bincount(units, times * (losses - training))
-    flagged = ~definite | (leverage > LEVERAGE) | ~(rises < RISE)
-    order = np.flatnonzero(flagged)[np.argsort(-leverage[flagged])]
-    again = order[: max(FEWEST, int(most * len(leverage))) if most else 0]
+    flagged = np.flatnonzero(~definite | (leverage > LEVERAGE) | ~(rises < RISE))
+    allowed = max(FEWEST, int(most * len(leverage))) if most else 0
+    again = flagged[np.argsort(-leverage[flagged])][:allowed]
     exact = np.array(list(_refitted(fit, again, units, times))).reshape(len(again), len(fit.theta))
     found = np.isfinite(exact).all(axis=1)
     thetas[again] = exact
@@ -146,10 +139,20 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
         leverage=leverage,
         shift=np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", apart, curvature, apart), 0.0)),
         refitted=again[found],
-        doubtful=np.setdiff1d(order, again),
+        doubtful=np.setdiff1d(flagged, again),
         failed=again[~found],
         k=fit.k,
     )
+
+
+def _require_steps(fit: Estimate, most: float) -> None:
+    """Raise where no step from the fit leaves a row out."""
+    if not 0 <= most <= 1:
+        raise DataError(f"most is a share between 0 and 1, not {most:g}")
+    if not fit.optimum.verdict.regular:
+        raise ModelError(f"no leave-one-out: {fit.status}. {fit.optimum.verdict.advice}")
+    if fit.bounds is not None:
+        raise ModelError("one Newton step knows of no bounds; leave rows out of the free fit")
 
 
 def _stepped(

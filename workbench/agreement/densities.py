@@ -4,7 +4,7 @@ At the start, at the estimate and about it, and there for outcomes far out in ei
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -124,7 +124,7 @@ def _compared(
     )  # fmt: skip
     if found.outcome is not Outcome.FAIL:
         return found
-    return Agreement(**{**vars(found), "why": _named(difference, len(thetas))})
+    return replace(found, why=_named(difference, len(thetas)))
 
 
 def _named(difference: np.ndarray, count: int) -> str:

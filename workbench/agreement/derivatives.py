@@ -5,7 +5,7 @@ and the second order, what they differ by bounds the truncation of the better on
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -117,7 +117,7 @@ def _worst(
     )  # fmt: skip
     if found.outcome is Outcome.PASS and errors[place] > ROUGH * np.abs(exact).max():
         why = "the differences are too rough here to decide"
-        return Agreement(**{**vars(found), "outcome": Outcome.LOOK, "why": why})
+        return replace(found, outcome=Outcome.LOOK, why=why)
     return found
 
 

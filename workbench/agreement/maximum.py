@@ -18,7 +18,7 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 from workbench.agreement.densities import SecondOpinion
 from workbench.agreement.outcomes import Agreement, Outcome, judged, not_tried
 from workbench.errors import WorkbenchError
-from workbench.estimate import Estimate, maximum_likelihood
+from workbench.estimate import Estimate, maximum_likelihood, own_coordinates
 from workbench.optimum import Status
 from workbench.problem import Problem
 
@@ -96,11 +96,9 @@ def _part(fit: Estimate) -> tuple[Estimate, str]:
         return fit, ""
     places = np.sort(np.random.default_rng(0).choice(count, PART, replace=False))
     part = fit.problem.among(places)
-    held = (
-        []
-        if fit.free is None
-        else [label for label, moves in zip(fit.params.index, fit.moves, strict=True) if not moves]
-    )
+    # Of natural values those that a held coordinate of theta decides; a simplex has more of them.
+    own = own_coordinates(fit.problem)
+    held = [label for label, coordinate in own.items() if not fit.moves[coordinate]]
     fitted = maximum_likelihood(part, fixed=dict(fit.params[held]))
     return fitted, f"; of {PART:,} of the {count:,} rows, drawn with seed 0, both fitted to these"
 

@@ -7,7 +7,7 @@ from workbench.estimate.hypotheses import HypothesisTest, likelihood_ratio_test
 from workbench.estimate.intervals import BetterOptimumError
 from workbench.estimate.laplace import Laplace
 from workbench.estimate.likelihood_ratio import SimulatedTest
-from workbench.estimate.objective import held_at
+from workbench.estimate.objective import held_at, own_coordinates
 from workbench.estimate.pull import prior_pull
 from workbench.estimate.result import Estimate
 
@@ -24,5 +24,6 @@ __all__ = [
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
+    "own_coordinates",
     "prior_pull",
 ]

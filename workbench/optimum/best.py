@@ -69,9 +69,8 @@ def find(
     elif verdict.status is Status.MINIMUM:
         verdict = _beside_others(objective, best, verdict, others, rows)
     lost = [one for one in others if not one.end.finite and one.value < best.value - COUNTS]
-    if (
-        lost and verdict.determined and verdict.bounded
-    ):  # a local minimum has lower points beside it
+    # A local minimum has lower points beside it.
+    if lost and verdict.determined and verdict.bounded:
         words = advice.beyond_derivatives(best.value - min(one.value for one in lost))
         verdict = replace(verdict, status=Status.NOT_FINITE, advice=words)
     end = best.end

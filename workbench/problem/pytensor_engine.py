@@ -86,17 +86,7 @@ class Engine:
         """
         exact = self._of_a_scalar(f"{prior}value_and_gradient", large=False)
 
-        def call(theta: np.ndarray, *others: Any) -> np.ndarray:
-            def slope(step: np.ndarray) -> np.ndarray:
-                return exact(theta + step, *others)[1] - exact(theta - step, *others)[1]
-
-            steps = STEP * np.maximum(np.abs(theta), 1.0)
-            columns = [
-                (8 * slope(step) - slope(2 * step)) / (12 * step.max()) for step in np.diag(steps)
-            ]
-            return _symmetric(columns)
-
-        return call
+        return lambda theta, *others: _bend(lambda there: exact(there, *others)[1], theta)
 
     def _of_a_scalar(self, name: str, large: bool) -> Function:
         """A function of the rows' NLL, added up over blocks, or of minus the log prior."""
@@ -108,22 +98,9 @@ class Engine:
         return lambda *arguments: _added(function, *arguments)
 
     def _row_hessians(self, large: bool) -> Function:
-        """Central differences of the exact scores, of fourth order."""
+        """By differences of the exact scores."""
         scores = self._jacobians([self.graph.pointwise], large)
-
-        def call(theta: np.ndarray, *arrays: Any) -> np.ndarray:
-            def slope(step: np.ndarray) -> np.ndarray:
-                ahead, behind = (scores(theta + sign * step, *arrays)[0] for sign in (1, -1))
-                return np.asarray(ahead - behind)
-
-            steps = STEP * np.maximum(np.abs(theta), 1.0)
-            columns = [
-                (8 * slope(step) - slope(2 * step)) / (12 * step.max()) for step in np.diag(steps)
-            ]
-            hessians = np.stack(columns, axis=-1)
-            return np.asarray(0.5 * (hessians + np.swapaxes(hessians, 1, 2)))
-
-        return call
+        return lambda theta, *arrays: _bend(lambda there: scores(there, *arrays)[0], theta)
 
     def _pointwise_apart(self, large: bool) -> Function:
         """Each row's term at a theta of its own (n, k)."""
@@ -254,6 +231,18 @@ def _size(example: Sequence[Any]) -> int:
         _size([part for block in one for part in block]) if isinstance(one, tuple) else np.size(one)
         for one in example
     )
+
+
+def _bend(slope: Callable[[np.ndarray], np.ndarray], theta: np.ndarray) -> np.ndarray:
+    """Second derivatives, symmetric, by central differences of fourth order of a slope (..., k)."""
+
+    def across(step: np.ndarray) -> np.ndarray:
+        return np.asarray(slope(theta + step) - slope(theta - step))
+
+    steps = np.diag(STEP * np.maximum(np.abs(theta), 1.0))
+    columns = [(8 * across(step) - across(2 * step)) / (12 * step.max()) for step in steps]
+    bent = np.stack(columns, axis=-1)
+    return np.asarray((bent + np.swapaxes(bent, -1, -2)) / 2)
 
 
 def _symmetric(columns: Sequence[np.ndarray]) -> np.ndarray:
