@@ -12,7 +12,7 @@ from tests.library import DEFINITIONS, TRUTH, each, problem, simulated, theta_of
 from workbench import density
 from workbench.examples import KINDS, example
 
-ROWS = 900
+ROWS = 300
 # Their maxima stand on kinks, where there is no curvature to tell an error by.
 KINKED = {"continuous:laplace", "continuous:asymmetric_laplace"}
 WITH_EQUIVALENT = [name for name in DEFINITIONS if DEFINITIONS[name].statsmodels]
@@ -106,14 +106,14 @@ def fit_has_one_number(fit):
 @pytest.mark.parametrize("name", each(DEFINITIONS))
 def test_every_check_passes_and_held_out_rows_have_a_cross_entropy(name):
     """The fit by statsmodels' generic class on SciPy's density; other draws as held-out rows."""
-    fit = wb.maximum_likelihood(simulated(name, 300, seed=4))
+    fit = wb.maximum_likelihood(simulated(name, ROWS, seed=4))
     checks = wb.check(fit, budget=100, level=1e-4 / len(DEFINITIONS))  # of a false alarm in any
     assert checks.outcome == "pass", checks.to_frame()
     tried = {one.code for one in checks if one.outcome == "pass"}
     named = {"namesake-estimate"} if fit.problem.source.statsmodels else set()
     assert tried >= (ON_KINKS if name in KINKED else ALWAYS) | named
     assert ("density-tails" in tried) == fit_has_one_number(fit)
-    other = simulated(name, 300, seed=5).dataset
+    other = simulated(name, ROWS, seed=5).dataset
     other = other.assign_coords(row=[f"other {row}" for row in other["row"].values])
     evaluation = wb.evaluate(fit, other)
     theta = theta_of(fit.problem, TRUTH[name])

@@ -125,8 +125,9 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
     again = flagged[np.argsort(-leverage[flagged])][:allowed]
     exact = np.array(list(_refitted(fit, again, units, times))).reshape(len(again), len(fit.theta))
     found = np.isfinite(exact).all(axis=1)
-    thetas[again] = exact
-    losses = -problem.pointwise_apart(thetas[units])
+    if len(again):
+        thetas[again] = exact
+        losses = -problem.pointwise_apart(thetas[units])
     apart, curvature = thetas - fit.theta, fit.optimum.information
     return LeaveOneOut(
         name=problem.name,
@@ -162,24 +163,42 @@ def _stepped(
     problem, moves, count = fit.problem, fit.moves, int(units.max()) + 1
     scale = 1.0 / np.sqrt(np.diag(fit.optimum.information)[moves])
     whole = scale[:, None] * fit.optimum.information[np.ix_(moves, moves)] * scale
-    scores = np.zeros((count, len(scale)))
-    np.add.at(scores, units, times[:, None] * problem.scores(fit.theta)[:, moves] * scale)
+    scores = _by_unit(times[:, None] * problem.scores(fit.theta)[:, moves] * scale, units, count)
     step, leverage = np.zeros_like(scores), np.zeros(count)
     definite = np.zeros(count, dtype=bool)
     for part, rows in _parts(units, count, len(fit.theta)):
-        lost = np.zeros((len(part), len(scale), len(scale)))
         inner = problem if len(rows) == problem.rows.count else problem.among(rows)
         curvature = inner.row_hessians(fit.theta)[np.ix_(np.arange(len(rows)), moves, moves)]
         place = np.searchsorted(part, units[rows])
-        np.add.at(lost, place, -times[rows, None, None] * scale[:, None] * curvature * scale)
+        weighted = -times[rows, None, None] * scale[:, None] * curvature * scale
+        lost = _by_unit(weighted, place, len(part))
         left = whole - lost
         finite = np.isfinite(left).all(axis=(1, 2))
         left[~finite] = -whole  # no minimum without the unit, as far as one step can tell
-        definite[part] = (np.linalg.eigvalsh(left) > 0).all(axis=1)
+        definite[part] = _positive_definite(left)
         leverage[part] = np.einsum("ij,uji->u", np.linalg.inv(whole), lost)
         safe = np.where(definite[part][:, None, None], left, whole)
         step[part] = -np.linalg.solve(safe, scores[part][..., None])[..., 0]
     return step * scale, leverage, definite
+
+
+def _by_unit(values: np.ndarray, units: np.ndarray, count: int) -> np.ndarray:
+    """Sums of rows' values, the rows of one unit together."""
+    sums = np.zeros((count, *values.shape[1:]))
+    if len(units) == count:  # each is alone
+        sums[units] = values
+    else:
+        np.add.at(sums, units, values)
+    return sums
+
+
+def _positive_definite(matrices: np.ndarray) -> np.ndarray:
+    """Of each (u, m, m); all of them have a Cholesky factor, mostly, which is found sooner."""
+    try:
+        np.linalg.cholesky(matrices)
+    except np.linalg.LinAlgError:
+        return np.asarray((np.linalg.eigvalsh(matrices) > 0).all(axis=1))
+    return np.ones(len(matrices), dtype=bool)
 
 
 def _parts(units: np.ndarray, count: int, k: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -15,6 +15,10 @@ from workbench.problem.rows import refuse_unfit
 
 Declaration = Callable[[xr.Dataset], pm.Model]
 
+# Else PyTensor holds Python literals as float32, 1e-7 in the log density, and keeps of every
+# operation where it was written, which takes a twentieth of the time.
+AS_DECLARED = {"cast_policy": "numpy+floatX", "traceback__limit": 0}
+
 
 def declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.Dataset, pm.Model]:
     """The data as the definition expects them, and the model it makes of them."""
@@ -24,9 +28,7 @@ def declared(definition: Declaration, data: xr.Dataset, name: str) -> tuple[xr.D
     for column in complete.data_vars:
         if column != "time":  # ours alone: a date is welcome
             refuse_unfit(complete[column])
-    # Else PyTensor holds Python literals as float32: 1e-7 in the log density.
-    flags = {"cast_policy": "numpy+floatX", "traceback__limit": 0}  # and its traces cost time
-    with foreign_code(name), pytensor.config.change_flags(**flags):
+    with foreign_code(name), pytensor.config.change_flags(**AS_DECLARED):
         try:
             model = definition(complete)
         except KeyError as missing:
@@ -50,7 +52,7 @@ def _tell_missing(missing: KeyError, data: xr.Dataset, name: str) -> None:
 
 def graph_of(model: pm.Model) -> Graph:
     """The model read in double precision."""
-    with pytensor.config.change_flags(cast_policy="numpy+floatX"):
+    with pytensor.config.change_flags(**AS_DECLARED):
         return read_graph(model)
 
 

@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+import pytensor
 
 from workbench.errors import ModelError
 from workbench.problem import jax_engine, pytensor_engine
@@ -52,7 +53,8 @@ class Functions:
         reasons = []
         for label, make, unsupported in self._ways(name, example):
             try:
-                return label, make()
+                with pytensor.config.change_flags(traceback__limit=0):  # traces cost time
+                    return label, make()
             except unsupported as reason:
                 reasons.append(f"{label}: {str(reason).partition(chr(10))[0]}")
         raise ModelError(f"no engine can compile this model's {name} ({'; '.join(reasons)})")
