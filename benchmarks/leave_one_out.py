@@ -56,9 +56,7 @@ def _quickest[T](call, repeat: int) -> tuple[T, float]:
 def _without_each(fit: wb.Estimate, rows: np.ndarray) -> np.ndarray:
     """Each row's loss under the exact fit of the others, nats."""
     problem, weights = fit.problem, fit.problem.rows.weights
-    without = (
-        fit.on(problem.redrawn(weights - (np.arange(len(weights)) == row))) for row in rows
-    )
+    without = (fit.on(problem.redrawn(weights - (np.arange(len(weights)) == row))) for row in rows)
     thetas = np.array(list(resampling.refitted(without, fit.point, fit.nobs)))
     apart = np.tile(fit.theta, (len(weights), 1))
     apart[rows] = thetas
