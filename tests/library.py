@@ -4,9 +4,9 @@ import importlib
 from functools import cache
 
 import numpy as np
-import pytest
 
 import workbench as wb
+from tests.marking import slow_but
 from workbench.examples import example
 from workbench.registry import definitions_in
 
@@ -34,7 +34,7 @@ KINDRED = {
 
 def each(names):
     """Parameters of a test, the kindred ones marked slow."""
-    return [pytest.param(name, marks=[pytest.mark.slow] * (name in KINDRED)) for name in names]
+    return slow_but(DEFINITIONS.keys() - KINDRED, names)
 
 
 # Natural values by parameter; the terms are an intercept and a wave between -1 and 1.

@@ -14,6 +14,7 @@ from models import binary, categorical, continuous, counts, positive
 from models.definition import Equivalent
 from tests import declarations
 from tests.declarations import dataset
+from tests.marking import slow_but
 from workbench import density
 from workbench.agreement import Outcome
 from workbench.density import Distribution
@@ -42,19 +43,25 @@ HEALTHY = {
 }
 
 
+class Fits(dict):
+    """By name, each fitted when it is first asked for."""
+
+    def __missing__(self, name):
+        definition, y = HEALTHY[name]
+        self[name] = wb.maximum_likelihood(wb.bind(definition, dataset(y, X)))
+        return self[name]
+
+
 @pytest.fixture(scope="module")
 def fits():
-    return {
-        name: wb.maximum_likelihood(wb.bind(definition, dataset(y, X)))
-        for name, (definition, y) in HEALTHY.items()
-    }
+    return Fits()
 
 
 def outcomes(checks, code):
     return {agreement.outcome for agreement in checks if agreement.code == code}
 
 
-@pytest.mark.parametrize("name", HEALTHY)
+@pytest.mark.parametrize("name", slow_but({"poisson", "linear", "tobit"}, HEALTHY))
 def test_healthy_models_pass_every_check(fits, name):
     checks = wb.check(fits[name], level=1e-4 / len(HEALTHY))  # of a false alarm in any
     assert checks.outcome is Outcome.PASS, checks.to_frame()
@@ -232,6 +239,7 @@ def test_weights_that_are_a_parameter_are_no_component():
     assert outcomes(checks, "statsmodels-llf") == {Outcome.PASS}
 
 
+@pytest.mark.slow
 def test_a_simplex_of_very_many_rows_is_checked_on_a_part(monkeypatch):
     monkeypatch.setattr("workbench.agreement.maximum.LARGE", 1_000)
     monkeypatch.setattr("workbench.agreement.maximum.PART", 500)

@@ -129,6 +129,7 @@ def same(fit, other):
     assert fit.status == other.status
 
 
+@pytest.mark.slow
 def test_the_optimum_is_that_of_all_rows(monkeypatch):
     data = regression(np.random.default_rng(0).integers(0, 3, ROWS).astype(float))
     direct = fitted(data)
@@ -156,6 +157,7 @@ def test_held_and_bounded_parameters_stay_so(options, monkeypatch):
     assert fit.status == direct.status
 
 
+@pytest.mark.slow
 def test_a_level_that_the_sample_lacks_is_found_on_all_rows(monkeypatch):
     """Two rows of a kind of their own: most samples have none, and their coefficient runs away."""
     data = regression()

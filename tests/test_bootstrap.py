@@ -136,6 +136,7 @@ def test_simulated_outcomes_spread_least_squares_as_the_textbook_has_it():
     assert abs(off) < 4.5 * sigma * spread / np.sqrt(1000)
 
 
+@pytest.mark.slow
 def test_simulated_outcomes_spread_a_poisson_fit_by_its_expected_information():
     # Y varies more than a Poisson: rows drawn again spread by up to half as much again.
     fit, found = parametric(counts.poisson, dataset(Y, X))

@@ -124,6 +124,7 @@ def test_the_statistic_is_hotellings_as_statsmodels_has_it(normal):
     assert list(test.parameters.index) == ["beta[Intercept]", "beta[x1]", "log sigma"]
 
 
+@pytest.mark.slow
 def test_p_values_are_uniform_where_the_simulator_is_right(normal):
     found = [
         normal.consistency_test(30, rng=np.random.default_rng(seed)).p_value
@@ -159,6 +160,7 @@ def test_what_only_the_prior_knows_is_not_tested():
     assert test.agrees
 
 
+@pytest.mark.slow
 def test_weighted_and_grouped_rows_and_held_parameters_are_welcome():
     data = dataset(NB2, X, weight=RNG.integers(0, 4, N).astype(float), group=np.arange(N) // 4)
     fit = wb.maximum_likelihood(wb.bind(counts.negative_binomial, data), fixed={"alpha": 2.0})

@@ -23,9 +23,9 @@ def fitted(table, definition=counts.poisson, formula="visits ~ x"):
 @pytest.mark.parametrize(
     ("way", "roles"),
     [
-        ("random", {}),
+        pytest.param("random", {}, marks=pytest.mark.slow),
         ("random", {"group": "person"}),
-        ("blocked", {}),
+        pytest.param("blocked", {}, marks=pytest.mark.slow),
         ("future", {"time": "year"}),
     ],
 )

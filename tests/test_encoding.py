@@ -21,6 +21,7 @@ from tests.library import (
     DEFINITIONS,
     NOT_BY_TERM,
     TRUTH,
+    each,
     theta_of,
     with_coefficients,
     with_columns,
@@ -94,7 +95,7 @@ def test_every_definition_is_written_by_hand():
     assert set(LOG_LIKELIHOOD) == set(DEFINITIONS)
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", each(DEFINITIONS))
 def test_a_definition_is_the_likelihood_by_hand_with_every_role_that_it_reads(name):
     """At the truth, and where each of its values has moved by up to a half."""
     bound, rng = wb.bind(DEFINITIONS[name], raw(name)), np.random.default_rng(2)

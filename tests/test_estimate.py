@@ -214,6 +214,7 @@ def test_prediction_is_the_expected_outcome(poisson):
     np.testing.assert_allclose(some["estimate"], expected[:7], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_hurdle_and_zero_inflated_predictions_are_their_closed_forms():
     data = dataset(Y, X)
     for definition in (counts.zero_inflated_poisson, counts.hurdle_negative_binomial):

@@ -147,6 +147,7 @@ def binomial_error(p, replicates):
     return 4 * np.sqrt(p * (1 - p) / replicates) + 1 / replicates
 
 
+@pytest.mark.slow
 def test_the_simulated_null_of_a_variance_at_zero_is_exact_for_few_rows():
     # With S = mean((y - mean)^2), the ratio is n (S - 1 - log S) above S = 1, else 0, and n S is
     # chi squared on n - 1: the chance of more is that of a larger S.
@@ -162,6 +163,7 @@ def test_the_simulated_null_of_a_variance_at_zero_is_exact_for_few_rows():
     assert wb.likelihood_ratio_test(*pair, boundary=True).p_value > 1.2 * exact
 
 
+@pytest.mark.slow
 def test_the_simulated_null_of_many_rows_is_half_and_half():
     pair = studies(2000, 1.045)
     test = wb.likelihood_ratio_test(*pair, replicates=300, rng=np.random.default_rng(4))

@@ -119,6 +119,7 @@ def test_weights_are_frequencies():
     np.testing.assert_allclose(again.standard_errors("expected"), errors, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_what_is_held_leaves_the_others_on_their_kink(engel, medians):
     fit = wb.maximum_likelihood(medians, fixed={"beta[Intercept]": 100.0})
     # Least absolute deviations by one slope: the median of the ratios, weighted by |x|.
@@ -316,6 +317,7 @@ def test_no_profile_is_drawn_from_a_kink(median):
         median.contour("beta[income]", "b")
 
 
+@pytest.mark.slow
 def test_a_bootstrap_finds_the_median_of_each_sample_drawn():
     y = sample(61)
     fit = wb.fit(continuous.laplace, y)

@@ -16,6 +16,7 @@ import workbench as wb
 from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
+from tests.marking import slow_but
 
 CASES = Path(__file__).parent / "cases"
 RNG = np.random.default_rng(4)
@@ -160,7 +161,7 @@ def test_the_log_jacobian_is_the_determinant_of_the_transforms_slope(name):
         assert problem.log_jacobian(theta) == pytest.approx(determinant, rel=1e-12)
 
 
-@pytest.mark.parametrize("engine", ["jax", "pytensor"])
+@pytest.mark.parametrize("engine", slow_but({"jax"}, ["jax", "pytensor"]))
 def test_the_log_jacobians_derivatives_are_its_slopes(engine):
     problem = wb.bind(every_transform(), engine=engine)
     theta, step = some_thetas(problem, 1)[0], 1e-5

@@ -167,6 +167,7 @@ def test_a_map_keeps_its_prior():
     np.testing.assert_allclose(found.pointwise, -stats.norm.logpdf(Y - means), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_held_parameters_stay_and_both_engines_agree(rng):
     X = rng.normal(size=(50, 1))
     data = dataset(rng.negative_binomial(2, 0.4, 50), X)

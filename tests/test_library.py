@@ -32,7 +32,7 @@ def test_a_definition_says_what_it_is(name):
     assert one.outcome in KINDS
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", each(DEFINITIONS))
 def test_every_row_has_scipys_density(name):
     """At the truth and far from it: simulated outcomes, so that all parts of the support occur."""
     bound, rng = simulated(name, ROWS, seed=0), np.random.default_rng(1)

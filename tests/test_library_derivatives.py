@@ -7,10 +7,15 @@ from statsmodels.discrete.conditional_models import ConditionalLogit
 
 import workbench as wb
 from models import categorical
-from tests.library import DEFINITIONS, TRUTH, each, theta_of, with_coefficients, with_columns
+from tests.library import DEFINITIONS, TRUTH, theta_of, with_coefficients, with_columns
+from tests.marking import slow_but
 from workbench.examples import example
 
 ROWS, COLUMNS = 600, 5
+QUICK = {
+    "binary:logit", "categorical:multinomial_logit", "continuous:normal", "multivariate:normal",
+    "counts:hurdle_negative_binomial", "counts:negative_binomial", "ordered:logit",
+}  # fmt: skip
 STEP = 1e-4  # in units of theta: (1e-4)^2 of the third derivative is left of a difference
 
 
@@ -26,7 +31,7 @@ def wide(name):
     return bound.with_outcomes(bound.simulate(theta, rng)), theta
 
 
-@pytest.mark.parametrize("name", each(DEFINITIONS))
+@pytest.mark.parametrize("name", slow_but(QUICK, DEFINITIONS))
 def test_derivatives_are_those_of_the_values(name):
     bound, theta = wide(name)
     rng = np.random.default_rng(1)

@@ -9,6 +9,7 @@ import workbench as wb
 from models import binary, continuous, counts, positive
 from tests import declarations
 from tests.declarations import dataset
+from tests.marking import slow_but
 from workbench.errors import ModelError
 from workbench.estimate.objective import Loss
 from workbench.optimum import STEP_TOLERANCE, Status, find, jittered, point
@@ -192,7 +193,9 @@ def test_a_poisson_cell_without_counts_runs_away():
     assert fitted(counts.poisson, dataset(y, x[:, None])).status == Status.RUNNING_AWAY
 
 
-@pytest.mark.parametrize(("seed", "rows"), [(0, 50), (1, 300), (2, 300), (3, 3000)])
+@pytest.mark.parametrize(
+    ("seed", "rows"), slow_but({(2, 300)}, [(0, 50), (1, 300), (2, 300), (3, 3000)])
+)
 def test_nb2_on_underdispersed_counts_runs_away_towards_poisson(seed, rows):
     y = np.random.default_rng(seed).binomial(10, 0.5, rows)
     fit = fitted(counts.negative_binomial, dataset(y))
@@ -200,7 +203,7 @@ def test_nb2_on_underdispersed_counts_runs_away_towards_poisson(seed, rows):
     assert "log alpha" in fit.optimum.verdict.advice
 
 
-@pytest.mark.parametrize("rows", [60, 100, 500])
+@pytest.mark.parametrize("rows", slow_but({500}, [60, 100, 500]))
 def test_student_t_on_light_tails_runs_away_towards_normal(rows):
     fit = fitted(continuous.student_t, dataset(np.linspace(-1, 1, rows)))
     assert fit.status == Status.RUNNING_AWAY
@@ -401,6 +404,7 @@ def test_a_jitter_goes_as_far_as_a_newton_step_where_that_is_farther():
     assert np.std(moves) == pytest.approx(0.5 / 9, rel=4 / 63)
 
 
+@pytest.mark.slow
 def test_healthy_fits_from_a_start_that_is_far_too_sharp_raise_no_alarm():
     """At a shape of ten a row tells the coefficients a hundred times better than at the truth."""
 

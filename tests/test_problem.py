@@ -16,6 +16,7 @@ import workbench as wb
 from models import binary, continuous, counts, positive
 from tests import declarations
 from tests.declarations import dataset
+from tests.marking import slow_but
 from workbench.problem import lowerings
 
 # PyMC's own rewrites (FAST_COMPILE would lose digits), run as Python: quick to build.
@@ -91,7 +92,7 @@ def test_gradient_is_the_slope_of_the_value(problems, name):
     np.testing.assert_allclose(problem.value_and_gradient(theta)[1], slope, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but({"poisson", "tobit", "negative_binomial"}, NAMES))
 def test_hessian_is_the_slope_of_the_gradient(problems, name):
     problem = problems[name]
     theta = some_theta(problem)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.marking import slow_but
 from tests.published import groups
 from tests.published.fits import (
     FITS,
@@ -63,12 +64,21 @@ SLOW = {
     "rreg.biochem_zinb",
     "rreg.wine_clm_logit",
     "rreg.irisbin_mnlogit",
+    "rreg.infert_clogit",
+    "rreg.lirat_betabinom_hb",
+    "rreg.clotting_gamma_lot2",
+    "disc.randhie_zinb",
+    "disc.randhie_gp2",
+    "disc.ucla_ordered_cloglog",
+    "cens.salinity_loglogistic",
+    "dist.danishuni_pareto2",
+    "dist.quinedays_geom",
 }
 
 
 def each(cases):
     """Parameters of a test, the slow ones marked."""
-    return [pytest.param(case, marks=[pytest.mark.slow] * (case in SLOW)) for case in cases]
+    return slow_but(FITS.keys() - SLOW, cases)
 
 
 WITH_ERRORS = [case for case in FITS if FITS[case].errors and PUBLISHED[case]["reference"]["bse"]]

@@ -9,6 +9,7 @@ import pytest
 from scipy.special import comb
 
 import workbench as wb
+from tests.marking import slow_but
 from tests.published import priors
 from tests.published.records import PUBLISHED, dataset
 from workbench.optimum import Status
@@ -48,10 +49,11 @@ def joint(fit):
     return fit.llf + fit.problem.log_prior(fit.theta)
 
 
+QUICK = {"map.glmnet_binomial_lasso_6", "map.glmnet_poisson_ridge_2"}
 ON_A_KINK = {"map.glmnet_binomial_lasso_6"}  # an L1 penalty that holds a coefficient at zero
 
 
-@pytest.mark.parametrize("case", PENALISED)
+@pytest.mark.parametrize("case", slow_but(QUICK, PENALISED))
 def test_a_penalty_is_a_prior(case):
     fit = wb.maximum_a_posteriori(problem_of(case))
     refined = PUBLISHED[case]["refined"]
@@ -86,7 +88,7 @@ JEFFREYS = {
 }
 
 
-@pytest.mark.parametrize("case", JEFFREYS)
+@pytest.mark.parametrize("case", slow_but({"map.lizards_jeffreys"}, JEFFREYS))
 def test_a_maximum_under_jeffreys_prior_is_firths(case):
     formula, trials = JEFFREYS[case]
     record = PUBLISHED[case]

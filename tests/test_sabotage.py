@@ -20,6 +20,7 @@ from models import binary, continuous, counts, positive
 from models.linear import column, coords, linear
 from tests import declarations
 from tests.declarations import dataset
+from tests.marking import slow_but
 from workbench import density
 from workbench.explained import CHECKS
 from workbench.problem.functions import Functions
@@ -344,7 +345,21 @@ SABOTAGE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", SABOTAGE)
+# Of kinds that a quicker one shows, too.
+LONG = {
+    "a probability for its complement",
+    "an off-by-one in a truncation, in the density",
+    "an off-by-one in a truncation, in the declaration",
+    "a link swapped",
+    "a parameter pair swapped",
+    "a censoring indicator inverted",
+    "a Jacobian that leaked in",
+    "a prior that leaked into the rows",
+    "a scale wrong by one per cent, in PyMC",
+}
+
+
+@pytest.mark.parametrize("name", slow_but(SABOTAGE.keys() - LONG, SABOTAGE))
 def test_what_is_put_wrong_is_noticed_by_the_check_that_should(name):
     case = SABOTAGE[name]
     checks = case.checks()

@@ -712,6 +712,7 @@ def test_categories_are_fitted_ranked_and_drawn(tmp_path):
     assert "grade, categories low, mid, high" in page
 
 
+@pytest.mark.slow
 def test_two_words_are_a_binary_outcome(tmp_path):
     findings, page = run_of(tmp_path, "town ~ age", "poisson", LOGISTIC)
     assert findings.failed == ()
@@ -720,6 +721,7 @@ def test_two_words_are_a_binary_outcome(tmp_path):
     assert "figure-frequency" in page
 
 
+@pytest.mark.slow
 def test_an_offset_stays_out_of_the_further_predictors(tmp_path):
     (tmp_path / "mine.py").write_text(OFFSET_DEFINITION)
     study = STUDY.replace("counts:poisson", "mine.py:zero_inflated").replace(

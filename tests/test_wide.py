@@ -52,6 +52,7 @@ def test_two_thousand_columns():
     np.testing.assert_allclose(fit.params.to_numpy()[:-1], beta, atol=1e-8 * fit.bse.max())
 
 
+@pytest.mark.slow
 def test_a_held_coefficient_is_held_among_many(linear):
     X, y, fit = linear
     held = wb.maximum_likelihood(fit.problem, fixed={"beta[x3]": 0.5})
@@ -89,6 +90,7 @@ def test_a_posterior_without_a_linear_predictor_has_its_closed_form():
     np.testing.assert_allclose(fit.bse, 1 / np.sqrt(counts + 0.25), rtol=1e-11)
 
 
+@pytest.mark.slow
 def test_a_start_beyond_all_numbers_is_survived():
     """exp(X beta) overflows on most ways down from here."""
     rng = np.random.default_rng(3)
