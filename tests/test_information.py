@@ -256,10 +256,7 @@ def test_kl_of_the_frequencies_themselves_is_half_the_g_statistic_a_row():
     counts, q = np.array([50.0, 0, 20, 7]), np.array([0.5, 0.1, 0.25, 0.15])
     found = kl_plugin(counts, q)
     assert found == pytest.approx(stats.entropy(counts / counts.sum(), q), rel=1e-13)
-    seen = counts > 0
-    g, _ = stats.power_divergence(
-        counts[seen], counts.sum() * q[seen], lambda_="log-likelihood", sum_check=False
-    )
+    g, _ = stats.power_divergence(counts, counts.sum() * q, lambda_="log-likelihood")
     assert found == pytest.approx(g / (2 * counts.sum()), rel=1e-13)
     cross_entropy = -(counts @ np.log(q)) / counts.sum()
     assert cross_entropy == pytest.approx(entropy_plugin(counts) + found, rel=1e-13)

@@ -1,5 +1,7 @@
 """A kernel density estimate is a distribution like others: its entropy, and fits to it."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import integrate, stats
@@ -44,8 +46,7 @@ def test_the_density_is_scipys_and_the_entropy_its_integral(bandwidth):
         return -np.exp(log_p) * log_p
 
     ends = np.unique(np.clip(np.add.outer(NUMBERS, bandwidth * np.arange(-9, 10)).ravel(), -9, 13))
-    pieces = [integrate.quad(integrand, *pair, epsabs=1e-14)[0]
-              for pair in zip(ends[:-1], ends[1:], strict=True)]  # fmt: skip
+    pieces = [integrate.quad(integrand, *pair, epsabs=1e-14)[0] for pair in pairwise(ends)]
     assert of.entropy == pytest.approx(sum(pieces), abs=1e-11)
 
 

@@ -1,10 +1,11 @@
-"""Figures of a comparison for pages, notebooks and papers: plain arrays in, a Figure out.
+"""Figures for pages, notebooks and papers: plain arrays in, a Figure out.
 
 A model keeps its place in the order it is given, and with it its colour, marker and line, which
 differ from each other without colour too. No figure touches pyplot, nor any global setting.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
 
@@ -224,6 +225,99 @@ def cumulative_difference(differences: npt.ArrayLike) -> Figure:
     axes.set_xlabel("rows counted, largest difference first")
     axes.set_ylabel("nats per row")
     return figure
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Named curves over a common x, of each (x, y), and what is marked on them.
+
+    A curve that is named again, here or in another panel, keeps its colour and its line.
+    """
+
+    ylabel: str
+    curves: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]]
+    dots: Mapping[str, tuple[npt.ArrayLike, npt.ArrayLike]] = field(default_factory=dict)
+    errors: Mapping[str, npt.ArrayLike] = field(default_factory=dict)  # whiskers of those dots
+    levels: Mapping[str, float] = field(default_factory=dict)  # drawn across, with their names
+    filled: str = ""  # the curve that stands as an area
+
+
+@_styled
+def curves(
+    panels: Sequence[Panel], xlabel: str, *, at: float | None = None, logarithmic: bool = False
+) -> Figure:
+    """Panels beneath each other along one axis, with a dashed line through all of them `at` x.
+
+    Names stand above them where a panel has several; alone, a curve is what its panel's label says.
+    """
+    figure = Figure(figsize=(WIDTH, 0.9 + (2.7 if len(panels) == 1 else 1.9 * len(panels))),
+                    layout="constrained")  # fmt: skip
+    every: list[Axes] = list(np.atleast_1d(figure.subplots(len(panels), sharex=True)))
+    names = list(dict.fromkeys(name for one in panels for name in (*one.curves, *one.dots)))
+    keys: dict[str, Artist] = {}
+    for axes, panel in zip(every, panels, strict=True):
+        found = _draw_panel(axes, panel, names)
+        keys |= found if len(found) > 1 else {}
+        if at is not None:
+            axes.axvline(at, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    if logarithmic:
+        every[-1].set_xscale("log")
+        every[-1].xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
+    every[-1].set_xlabel(xlabel)
+    figure.align_ylabels(every)
+    if keys:
+        _legend(figure, [*keys.values()], [*keys])
+    return figure
+
+
+@_styled
+def known_and_estimated(
+    names: Sequence[str],
+    known: Sequence[float],
+    estimates: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    xlabel: str,
+) -> Figure:
+    """What is known of each name (a stroke), and estimates of it with whiskers of two errors."""
+    figure, axes = _canvas(1.3 + 0.5 * len(names))
+    _name_rows(axes, names)
+    apart = 0.2
+    axes.vlines(known, *(np.arange(len(names)) + side for side in (-0.38, 0.38)), color=INK,
+                linewidth=2)  # fmt: skip
+    for place, (values, errors) in enumerate(estimates.values()):
+        rows = np.arange(len(names)) + apart * (place - (len(estimates) - 1) / 2)
+        for row, value, error in zip(rows, values, errors, strict=True):
+            axes.hlines(row, value - 2 * error, value + 2 * error, color=_colour(place))
+            _dot(axes, value, row, place, filled=True)
+    handles = [_key(_colour(place), _marker(place), filled=True) for place in range(len(estimates))]
+    _legend(figure, [Line2D([], [], color=INK, linewidth=2), *handles], ["known", *estimates])
+    axes.set_xlabel(xlabel)
+    return figure
+
+
+def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> dict[str, Artist]:
+    """Its curves, dots and levels; the key of each name."""
+    keys: dict[str, Artist] = {}
+    for name, (x, y) in panel.curves.items():
+        row = names.index(name)
+        if name == panel.filled:
+            axes.fill_between(np.asarray(x, float), np.asarray(y, float), color=FILL, linewidth=0)
+            keys[name] = Line2D([], [], color=FILL, linewidth=8)
+        else:
+            [keys[name]] = axes.plot(x, y, color=_colour(row), linestyle=_line(row), linewidth=1.7)
+    for name, (x, y) in panel.dots.items():
+        row, whiskers = names.index(name), panel.errors.get(name)
+        if whiskers is not None:
+            axes.errorbar(x, y, whiskers, fmt="none", ecolor=_colour(row), elinewidth=1.2)
+        [drawn] = axes.plot(x, y, marker=_marker(row), color=_colour(row), linestyle="none",
+                            markeredgecolor=PAPER, markersize=7, zorder=4)  # fmt: skip
+        keys.setdefault(name, drawn)
+    for name, level in panel.levels.items():
+        axes.axhline(level, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+        axes.text(0.995, level, name, transform=axes.get_yaxis_transform(), ha="right",
+                  va="bottom", fontsize=9)  # fmt: skip
+    axes.set_ylabel(panel.ylabel)
+    axes.grid()
+    return keys
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
