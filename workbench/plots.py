@@ -16,6 +16,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 type Array = npt.NDArray[np.float64]
 
@@ -250,7 +251,7 @@ def curves(
 
     Names stand above them where a panel has several; alone, a curve is what its panel's label says.
     """
-    figure = Figure(figsize=(WIDTH, 0.9 + (2.7 if len(panels) == 1 else 1.9 * len(panels))),
+    figure = Figure(figsize=(WIDTH, 0.9 + (2.7 if len(panels) == 1 else 2.0 * len(panels))),
                     layout="constrained")  # fmt: skip
     every: list[Axes] = list(np.atleast_1d(figure.subplots(len(panels), sharex=True)))
     names = list(dict.fromkeys(name for one in panels for name in (*one.curves, *one.dots)))
@@ -261,8 +262,7 @@ def curves(
         if at is not None:
             axes.axvline(at, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
     if logarithmic:
-        every[-1].set_xscale("log")
-        every[-1].xaxis.set_major_formatter(lambda x, _: f"{x:,g}")
+        _take_logarithm(every[-1])
     every[-1].set_xlabel(xlabel)
     figure.align_ylabels(every)
     if keys:
@@ -294,6 +294,16 @@ def known_and_estimated(
     return figure
 
 
+def _take_logarithm(axes: Axes) -> None:
+    """Along the horizontal axis: ticks at powers of ten and, over few, at 2 and 5 times these."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    between = (1.0,) if high / low > 1000 else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=between))
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.12f}".rstrip("0").rstrip("."))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
 def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> dict[str, Artist]:
     """Its curves, dots and levels; the key of each name."""
     keys: dict[str, Artist] = {}
@@ -313,8 +323,8 @@ def _draw_panel(axes: Axes, panel: Panel, names: Sequence[str]) -> dict[str, Art
         keys.setdefault(name, drawn)
     for name, level in panel.levels.items():
         axes.axhline(level, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-        axes.text(0.995, level, name, transform=axes.get_yaxis_transform(), ha="right",
-                  va="bottom", fontsize=9)  # fmt: skip
+        axes.annotate(name, (0, level), (4, 2), xycoords=axes.get_yaxis_transform(),
+                      textcoords="offset points", va="bottom", fontsize=9)  # fmt: skip
     axes.set_ylabel(panel.ylabel)
     axes.grid()
     return keys

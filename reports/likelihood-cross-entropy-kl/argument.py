@@ -27,7 +27,12 @@ def argument() -> Iterator[dict[str, Any]]:
     """Step by step, what argument.html calls by name."""
     data = steps.waits()
     normal = wb.maximum_likelihood(wb.bind(continuous.normal, data.training))
-    yield {"rows": int(normal.nobs), "heldout": data.heldout.sizes["row"], "normal": normal}
+    yield {
+        "rows": int(normal.nobs),
+        "heldout": data.heldout.sizes["row"],
+        "normal": normal,
+        "hour": steps.HOUR,
+    }
 
     product = steps.product(normal)
     yield {
@@ -67,19 +72,18 @@ def argument() -> Iterator[dict[str, Any]]:
     }
     weighed = steps.priors(data)
     yield {
-        "weighed": weighed,
+        "expected": steps.EXPECTED,
         "prior_figure": figures.prior_figure(weighed[0]),
         "prior_table": figures.prior_table(weighed),
     }
     both_ways = steps.approximations()
     yield {
-        "both_ways": both_ways,
+        "log_two": float(np.log(2)),
         "modes_figure": figures.modes_figure(both_ways),
         "modes_table": figures.modes_table(both_ways),
     }
     learnt = {name: steps.learning(name) for name in ("Normal", "Gamma")}
     yield {
-        "learnt": learnt,
         "learning_figure": figures.learning_figure(learnt),
         "learning_table": figures.learning_table(learnt),
     }

@@ -12,6 +12,7 @@ import workbench as wb
 from workbench import plots
 from workbench.plots import Panel
 from workbench.report import (
+    Cell,
     Row,
     Shown,
     Table,
@@ -143,7 +144,11 @@ def counts_table(found: steps.Curves) -> Table:
 def continuous_figure(found: steps.Curves) -> Shown:
     lines = {f"KL, cells of {width} min": (found.over, curve)
              for width, curve in found.divergences.items()}  # fmt: skip
-    panels = [*_likelihood_and_entropy(found), Panel("KL, nats per row", lines)]
+    minima = {
+        name: ([found.best[width]], [np.interp(found.best[width], found.over, curve)])
+        for name, (width, curve) in zip(lines, found.divergences.items(), strict=True)
+    }
+    panels = [*_likelihood_and_entropy(found), Panel("KL, nats per row", lines, minima)]
     best = found.best["log L"]
     told = ", ".join(f"{decimals(found.best[width], 4)} ({width})" for width in found.divergences)
     return shown(
@@ -167,7 +172,7 @@ def cells_table(data: steps.Waits, normal: wb.Estimate) -> Table:
         return name, decimals(first, 4), decimals(second, 4), decimals(second - first, 5)
 
     rows = [
-        told(f"{width:g}", *(steps.in_cells(data.minutes, width, q) for q in (near, far)))
+        told(number(width), *(steps.in_cells(data.minutes, width, q) for q in (near, far)))
         for width in CELLS
     ]
     rows.append(("the rows themselves", "∞", "∞", "none: ∞ − ∞"))
@@ -176,7 +181,7 @@ def cells_table(data: steps.Waits, normal: wb.Estimate) -> Table:
         "table-cells",
         "KL from the rows, seen in ever finer cells",
         "Nats per row, at the fitted σ and at one half as large again. Once nearly every row is "
-        "alone in its cell, a tenth of the width adds log 10 = 2.303 nats to both.",
+        f"alone in its cell, a tenth of the width adds log 10 = {decimals(np.log(10), 3)} to both.",
         ("Cells, minutes", "KL at σ̂", "KL at 1.5 σ̂", "difference"),
         rows,
         best="CE",
@@ -200,7 +205,7 @@ def smooth_figure(
         plots.curves([Panel("KL, nats per row", lines, minima)],
                      "standard deviation σ of the normal, minutes", at=sigma),
         "KL of a kernel density estimate of the waits from a normal with standard deviation σ, for "
-        "six bandwidths h of the kernel; a mark at each minimum, the dashed line at the MLE.",
+        "several bandwidths h of the kernel; a mark at each minimum, the dashed line at the MLE.",
         "minima that move to the dashed line as h shrinks, while the curves rise.",
         f"from h = {first.bandwidth:g} to h = {last.bandwidth:g} the minimum moves from σ = "
         f"{decimals(first.sigma, 4)} to {decimals(last.sigma, 6)}, the MLE being "
@@ -213,20 +218,21 @@ def limits_figure(
     found: Sequence[steps.Smooth], histogram: Sequence[steps.Binned], normal: wb.Estimate
 ) -> Shown:
     h, w = [one.bandwidth for one in found], [one.width for one in histogram]
-    sigma, grid = normal.params.iloc[1], np.geomspace(1e-5, 2.0, 200)
+    sigma, grid = normal.params.iloc[1], np.geomspace(1e-5, 1.2, 200)
+    wide = np.geomspace(1e-5, 2.2, 200)
     most = np.log(normal.nobs) + 0.5 * np.log(2 * np.pi * np.e * grid**2)  # of the entropy
     floor = -normal.llf / normal.nobs - most
     argmins = Panel(
-        "σ at the minimum, minutes",
+        "σ at the minimum",
         {"√(σ̂² + h²)": (grid, np.hypot(sigma, grid)),
-         "√(σ̂² + w²/12)": (grid, np.sqrt(sigma**2 + grid**2 / 12))},
+         "√(σ̂² + w²/12)": (wide, np.sqrt(sigma**2 + wide**2 / 12))},
         {"kernel": (h, [one.sigma for one in found]),
          "histogram, bars": (w, [one.by_density for one in histogram]),
          "histogram, probabilities": (w, [one.by_probability for one in histogram])},
         levels={"MLE": sigma},
     )  # fmt: skip
     level = Panel(
-        "KL at the minimum, nats",
+        "KL at the minimum",
         {"the kernel's lower bound": (grid[floor > 0], floor[floor > 0])},
         {"kernel": (h, [one.divergence for one in found]),
          "histogram, probabilities": (w, [one.divergence for one in histogram])},
@@ -236,8 +242,9 @@ def limits_figure(
         "figure-limits",
         "What becomes of the minimum, and of its level",
         plots.curves([argmins, level], "bandwidth h or width w, minutes", logarithmic=True),
-        "above, where KL is least, by the bandwidth of the kernel or the width of the histogram's "
-        "cells; below, how large KL is there, and what the kernel's cannot be less than.",
+        "above, the σ (in minutes) where KL is least, by the bandwidth of the kernel or the width "
+        "of the histogram's cells; below, how large KL is there (in nats), and what the kernel's "
+        "cannot be less than.",
         "read from right to left: marks above that come to the dashed line, and marks below that "
         "come to no level.",
         f"the kernel's σ² is σ̂² + h² but for a relative {number(off, 1)}. With a bandwidth of "
@@ -287,7 +294,7 @@ def distance_figure(found: Mapping[str, steps.Distance]) -> Shown:
     told = ", ".join(f"{count} of {len(known)} ({name})" for name, count in within.items())
     return shown(
         "figure-distance",
-        "KL of the known truth from four fitted families, and what held-out rows say of it",
+        "KL of the known truth from the fitted families, and what held-out rows say of it",
         plots.known_and_estimated([*found], known, drawn, "KL, nats per row"),
         "KL computed from the known truth (strokes) and three estimates of it from held-out rows, "
         "with whiskers of two standard errors.",
@@ -439,11 +446,12 @@ def learning_table(found: Mapping[str, steps.Learning]) -> Table:
                 name,
                 decimals(one.least, 6),
                 decimals(one.trace, 3),
-                *(_with_error(mean) for mean in one.divergences),
+                *(Cell(decimals(mean.value, 4), f"± {number(mean.se, 2)}")
+                  for mean in one.divergences),
             )
             for name, one in found.items()
         ),
-    )
+    )  # fmt: skip
 
 
 def _likelihood_and_entropy(found: steps.Curves) -> list[Panel]:
@@ -463,7 +471,7 @@ def _table(
     title: str,
     caption: str,
     headings: Sequence[str],
-    rows: Iterable[Sequence[str]],
+    rows: Iterable[Sequence[str | Cell]],
     best: str = "",
 ) -> Table:
     """Rows of text, the one that is named `best` on a tint."""

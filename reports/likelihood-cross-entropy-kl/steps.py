@@ -36,6 +36,8 @@ CELLS = (1.0, 0.1, 0.01, 1e-3, 1e-4, 1e-5, 1e-6)  # minutes
 BANDWIDTHS = (1.0, 0.5, 0.2, 0.05, 0.01, 0.002)  # minutes
 WIDTHS = (2.0, 1.0, 0.5, 0.25, 0.1)  # of a histogram's cells, minutes
 TARGET = information.smoothed([-2.0, 3.0], [1.0, 0.5])  # two modes, half of the probability each
+HOUR = 60  # minutes
+EXPECTED = 4.0  # whole minutes that somebody expected before seeing any wait
 FEW = (5, 20, 100, 500)  # rows with which the prior is weighed
 SIZES = (25, 50, 100, 200, 400)  # rows with which families learn
 REPLICATES = 80
@@ -61,9 +63,9 @@ def waits() -> Waits:
 
 
 def mean_count(data: xr.Dataset) -> pm.Model:
-    """Poisson counts with mean mu, of which somebody expected about 4 before seeing them."""
+    """Poisson counts with mean mu, and a prior around what was expected of it."""
     with pm.Model() as model:
-        mu = pm.Gamma("mu", 8.0, 2.0)
+        mu = pm.Gamma("mu", 2 * EXPECTED, 2.0)
         pm.Poisson("outcome", mu, observed=pm.Data("y", data["y"], dims="row"), dims="row")
     return model
 
@@ -105,7 +107,7 @@ class Product:
 
 def product(normal: wb.Estimate) -> Product:
     minutes = np.asarray(normal.problem.rows.observed)
-    hours = wb.maximum_likelihood(normal.problem.with_outcomes(minutes / 60))
+    hours = wb.maximum_likelihood(normal.problem.with_outcomes(minutes / HOUR))
     both = (one.problem.pointwise(one.theta) for one in (normal, hours))
     return Product(minutes, *both)
 
@@ -152,6 +154,16 @@ class Curves:
     divergences: dict[str, Array]
     best: dict[str, float]
     entropy: float = np.nan
+
+    @property
+    def at_best(self) -> dict[str, float]:
+        """The three values where log L is greatest, for counts."""
+        at = self.log_likelihood.argmax()
+        return {
+            "log_likelihood": self.log_likelihood[at],
+            "cross_entropy": self.cross_entropy[at],
+            "divergence": self.divergences["KL"][at],
+        }
 
 
 def counts_curves(data: Waits) -> Curves:
