@@ -446,8 +446,7 @@ def learning_table(found: Mapping[str, steps.Learning]) -> Table:
                 name,
                 decimals(one.least, 6),
                 decimals(one.trace, 3),
-                *(Cell(decimals(mean.value, 4), f"± {number(mean.se, 2)}")
-                  for mean in one.divergences),
+                *(_error_beneath(mean) for mean in one.divergences),
             )
             for name, one in found.items()
         ),
@@ -481,3 +480,8 @@ def _table(
 
 def _with_error(mean: wb.Mean) -> str:
     return plus_minus(mean.value, mean.se)
+
+
+def _error_beneath(mean: wb.Mean) -> Cell:
+    value, _, error = _with_error(mean).partition(" ± ")
+    return Cell(value, f"± {error}")
