@@ -90,6 +90,18 @@ def test_a_fit_to_the_quantiles_of_a_truth_is_its_closest_model():
     assert fit.effective_parameters == pytest.approx(3.5, rel=1e-8)
 
 
+def test_a_function_that_bends_more_sharply_asks_for_more_points():
+    narrow, wide = stats.norm(0.3, 0.2), smoothed([0.0], 3.0)
+    x = np.linspace(-27, 27, 2_000_001)
+
+    def log_mixture(x):
+        return np.logaddexp(narrow.logpdf(x), stats.norm(2, 1).logpdf(x)) - np.log(2)
+
+    exact = integrate.trapezoid(stats.norm.pdf(x, scale=3) * log_mixture(x), x)
+    assert wide.expectation(log_mixture, bend=0.2) == pytest.approx(exact, rel=1e-11)
+    assert wide.expectation(log_mixture) != pytest.approx(exact, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("x", "bandwidth", "said"),
     [

@@ -281,10 +281,10 @@ def known_and_estimated(
     figure, axes = _canvas(1.3 + 0.5 * len(names))
     _name_rows(axes, names)
     apart = 0.2
-    axes.vlines(known, *(np.arange(len(names)) + side for side in (-0.38, 0.38)), color=INK,
-                linewidth=2)  # fmt: skip
+    places = np.arange(len(names))
+    axes.vlines(known, places - 0.38, places + 0.38, color=INK, linewidth=2)
     for place, (values, errors) in enumerate(estimates.values()):
-        rows = np.arange(len(names)) + apart * (place - (len(estimates) - 1) / 2)
+        rows = places + apart * (place - (len(estimates) - 1) / 2)
         for row, value, error in zip(rows, values, errors, strict=True):
             axes.hlines(row, value - 2 * error, value + 2 * error, color=_colour(place))
             _dot(axes, value, row, place, filled=True)

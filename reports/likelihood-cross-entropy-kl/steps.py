@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pymc as pm
 import xarray as xr
 from scipy import optimize, stats
@@ -286,6 +287,7 @@ def binned(normal: wb.Estimate) -> list[Binned]:
 class Distance:
     """How far a fitted family is from the truth, and three estimates of it from held-out rows."""
 
+    params: pd.Series
     known: information.Known
     heldout: wb.Mean
     against_truth: wb.Mean  # the truth's own loss on the same rows taken off, row by row
@@ -305,7 +307,7 @@ def distances(data: Waits) -> dict[str, Distance]:
         evaluation = wb.evaluate(fit, data.heldout)
         known = information.known_divergence(TRUTH, SCIPY[name](*fit.params))
         paired = information.mean(evaluation.pointwise - losses)
-        found[name] = Distance(known, evaluation.cross_entropy, paired, evaluation.kl)
+        found[name] = Distance(fit.params, known, evaluation.cross_entropy, paired, evaluation.kl)
     return found
 
 
@@ -371,7 +373,8 @@ class Approximation:
     def reverse(self) -> float:
         """KL(normal ‖ target)."""
         q = information.smoothed([self.mean], self.sigma)
-        return q.expectation(lambda x: q.logpdf(x) - TARGET.logpdf(x))
+        bend = float(TARGET.bandwidths.min())
+        return q.expectation(lambda x: q.logpdf(x) - TARGET.logpdf(x), bend=bend)
 
 
 def approximations() -> dict[str, Approximation]:
