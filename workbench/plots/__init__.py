@@ -1,4 +1,4 @@
-"""Figures of a comparison for pages, notebooks and papers: plain arrays in, a Figure out."""
+"""Figures for pages, notebooks and papers: plain arrays in, a Figure out."""
 
 from workbench.plots.comparing import (
     GRID_CELLS,
@@ -9,6 +9,7 @@ from workbench.plots.comparing import (
     pit_difference,
     training_and_heldout,
 )
+from workbench.plots.panels import Panel, curves, known_and_estimated
 from workbench.plots.style import FILL, INK, MUTED, PAPER, RULE, SERIES, STYLE
 
 __all__ = [
@@ -20,9 +21,12 @@ __all__ = [
     "RULE",
     "SERIES",
     "STYLE",
+    "Panel",
     "count_frequencies",
     "cumulative_difference",
+    "curves",
     "difference_intervals",
+    "known_and_estimated",
     "loss_against_loss",
     "pit_difference",
     "training_and_heldout",

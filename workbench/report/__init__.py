@@ -4,7 +4,7 @@ A page of your own is a template that extends ours, filled by `write_page`; `sho
 on it, a `Table` is made of `columns`, `Row` and `cells`.
 """
 
-from workbench.report.drawing import shown
+from workbench.report.figures import shown
 from workbench.report.layout import Cell, Row, Shown, Table, cells, columns
 from workbench.report.numbers import decimals, number, plus_minus
 from workbench.report.pages import write_pages

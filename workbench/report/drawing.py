@@ -9,7 +9,6 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from workbench import plots
-from workbench.report.layout import Shown
 
 VARIABLES = {
     plots.INK: "var(--ink)",
@@ -21,14 +20,6 @@ VARIABLES = {
 # The salt makes ids, and with them the bytes of a page, the same at every drawing.
 SVG = {"svg.fonttype": "none", "svg.hashsalt": "workbench"}
 METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-
-
-def shown(
-    identifier: str, title: str, figure: Figure, shows: str, look_for: str, here: str
-) -> Shown:
-    """The figure as it stands on a page, with what it shows, what to look for, what is seen."""
-    svg = inline_svg(figure, identifier, title, f"Shows {shows} Here {here}")
-    return Shown(identifier, title, shows, look_for, here, svg)
 
 
 def inline_svg(figure: Figure, identifier: str, title: str, description: str) -> Markup:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import xarray as xr
+from matplotlib.figure import Figure
 
 from workbench import information, plots
 from workbench.findings import Findings, Ranking
-from workbench.report.drawing import shown
+from workbench.report.drawing import inline_svg
 from workbench.report.layout import Cell, Row, Shown, Table, cells, columns, enumeration
 from workbench.report.numbers import decimals, number, percent, plus_minus, quantity, ratio, whole
 
@@ -250,6 +251,14 @@ def _outcomes(findings: Findings, observed: Array) -> list[str]:
     """Numbers, or the labels of categories."""
     labels = findings.data.categories
     return [labels[int(value)] if labels else number(float(value), 3) for value in observed]
+
+
+def shown(
+    identifier: str, title: str, figure: Figure, shows: str, look_for: str, here: str
+) -> Shown:
+    """The figure as it stands on a page, with what it shows, what to look for, what is seen."""
+    svg = inline_svg(figure, identifier, title, f"Shows {shows} Here {here}")
+    return Shown(identifier, title, shows, look_for, here, svg)
 
 
 def _range(values: dict[str, float]) -> str:
