@@ -15,21 +15,9 @@ from playwright.sync_api import sync_playwright
 from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
-from workbench import evaluation, plots
-from workbench.errors import StudyError
+from workbench import evaluation
 from workbench.findings import DroppedFound, Findings, LeftOutFound, Quantity
-from workbench.report import (
-    Row,
-    Table,
-    cells,
-    columns,
-    headline,
-    numbers,
-    rankings,
-    shown,
-    write_page,
-    write_pages,
-)
+from workbench.report import headline, numbers, rankings, write_pages
 from workbench.report.formulas import mathml
 from workbench.report.pages import comparison_page
 
@@ -467,73 +455,6 @@ def test_rows_of_probability_zero_are_counted_not_drawn(findings, tmp_path):
     impossible = findings.model_copy(update={"trees": trees})
     page = write_pages(impossible, tmp_path).read_text(encoding="utf-8")
     assert "3 rows of probability 0 are left out" in words(page)
-
-
-# A page of one's own
-
-OWN = """{% extends "page.html" %}
-{% from "macros.html" import figure, latex, table %}
-{% set title = "My page" %}
-{% block navigation %}<li><a href="#mine">Mine</a></li>{% endblock %}
-{% block content %}
-<section id="mine"><h2>{{ name }}</h2>
-<p>{{ value|decimals(3) }} of {{ rows|whole }} or {{ value|number(2) }}</p>
-{% call latex("A formula") %}\\frac{1}{n}{% endcall %}
-{{ figure(drawn) }}
-{{ table(listed) }}
-</section>
-{% endblock %}"""
-
-
-def own_page(folder: Path, template: str, **values) -> Path:
-    (folder / "mine.html").write_text(template, encoding="utf-8")
-    return write_page(folder / "mine.html", folder / "out" / "page.html", **values)
-
-
-def test_a_template_of_ones_own_has_the_look_of_the_others(tmp_path, page):
-    curve = plots.curves([plots.Panel("y", {NASTY: ([1, 2], [3, 4])})], "x")
-    drawn = shown("figure-mine", "Curve", curve, "a curve.", "its end.", "it is at 4 ± 1.")
-    listed = Table("table-mine", "Rows", "", columns("a", "b"), (Row(cells("x", "1")),))
-    text = own_page(
-        tmp_path, OWN, name=NASTY, value=0.12345, rows=1234, drawn=drawn, listed=listed
-    ).read_text(encoding="utf-8")
-    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(text)
-    said = words(text)
-    assert "0.123 of 1,234 or 0.12" in said
-    assert "Shows a curve. Look for its end. Here it is at 4 ± 1." in said
-    assert tree.find(".//head/title").text == "My page"
-    assert tree.find(".//{*}mfrac") is not None
-    assert [cell.text.strip() for cell in tree.find(".//tbody/tr")] == ["x", "1"]
-    assert NASTY in said
-    assert "<script" not in text
-    assert_anchors_resolve(tree)
-    assert tree.find(".//style").text in page
-
-
-@pytest.mark.parametrize(
-    ("template", "said"),
-    [
-        ("{% extends 'page.html' %}{% block content %}{{ absent }}{% endblock %}", "'absent' is"),
-        ("{% if %}", "mine.html, line 1 cannot be filled: Expected an expression"),
-        ("{% include 'gone.html' %}", "cannot be filled: .*gone.html"),
-    ],
-)
-def test_a_template_that_cannot_be_filled_is_told(tmp_path, template, said):
-    with pytest.raises(StudyError, match=said):
-        own_page(tmp_path, template, title="x")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_template_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(StudyError, match=r"gone\.html cannot be filled"):
-        write_page(tmp_path / "gone.html", tmp_path / "page.html")
-
-
-def test_latex_that_cannot_be_read_stands_as_it_is_on_a_page_of_ones_own(tmp_path):
-    template = OWN.replace("\\frac{1}{n}", "\\frac{ ").replace("{{ figure(drawn) }}", "")
-    listed = Table("table-mine", "Rows", "", columns("a"), ())
-    text = own_page(tmp_path, template, name="", value=1.0, rows=1, listed=listed).read_text()
-    assert r"<code>\frac{</code>" in text
 
 
 # The file

@@ -256,7 +256,6 @@ def _outcomes(findings: Findings, observed: Array) -> list[str]:
 def shown(
     identifier: str, title: str, figure: Figure, shows: str, look_for: str, here: str
 ) -> Shown:
-    """The figure as it stands on a page, with what it shows, what to look for, what is seen."""
     svg = inline_svg(figure, identifier, title, f"Shows {shows} Here {here}")
     return Shown(identifier, title, shows, look_for, here, svg)
 
