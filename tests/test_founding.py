@@ -16,6 +16,7 @@ import workbench as wb
 from models import continuous
 from tests.test_report import FLAGS, NARROW, WIDE, assert_anchors_resolve, opened, words
 from workbench import information
+from workbench.report import write_page
 
 FOLDER = Path(__file__).parent.parent / "reports" / "likelihood-cross-entropy-kl"
 EXACT = 1e-10  # relative: what every identity of the page is held to
@@ -356,7 +357,7 @@ def page_file(folder, steps, tmp_path_factory):
     told = {name: value for part in folder["argument"].argument() for name, value in part.items()}
     few.undo()
     page = tmp_path_factory.mktemp("argument") / "argument.html"
-    return wb.report.write_page(FOLDER / "argument.html", page, **told)
+    return write_page(FOLDER / "argument.html", page, **told)
 
 
 @pytest.mark.slow

@@ -1,11 +1,12 @@
 """The argument, step by step, as numbers; argument.py draws them, argument.html has the words.
 
-Everything is in nats, and lower is better but for log L. What a family is
-fitted to, whether the rows themselves, the rows smoothed or the truth, is always rows with weights.
+Everything is in nats, and lower is better but for log L. What a family is fitted to, whether the
+rows themselves, the rows smoothed or the truth, is always rows with weights.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -196,18 +197,19 @@ def counts_curves(data: Waits) -> Curves:
 
 def continuous_curves(data: Waits, normal: wb.Estimate) -> Curves:
     """Over sigma, mu at its estimate: log L, CE, and KL from the rows seen in ever finer cells."""
-    minutes, (mean, best) = data.minutes, normal.params
+    mean, best = normal.params
     sigma = np.linspace(0.7, 1.9, 121) * best  # the estimate is among them
     value = _over_sigma(normal, mean, sigma)
-    divergences = {f"{width:g}": np.array([in_cells(minutes, width, stats.norm(mean, s))
-                                           for s in sigma]) for width in CELLS[:4]}  # fmt: skip
-    ends = sigma[[0, -1]]
-    found = {"CE": _least(lambda s: float(_over_sigma(normal, mean, [s])[0]), ends)}
+
+    def seen(sigma: float, width: float) -> float:
+        return in_cells(data.minutes, width, stats.norm(mean, sigma))
+
+    divergences, found = {}, {"log L": float(best)}
+    found["CE"] = _least(lambda s: float(_over_sigma(normal, mean, [s])[0]), sigma[[0, -1]])
     for width in CELLS[:4]:
-        found[f"{width:g}"] = _least(
-            lambda s, w=width: in_cells(minutes, w, stats.norm(mean, s)), ends
-        )
-    return Curves(sigma, -normal.nobs * value, value, divergences, {"log L": best} | found)
+        divergences[f"{width:g}"] = np.array([seen(s, width) for s in sigma])
+        found[f"{width:g}"] = _least(partial(seen, width=width), sigma[[0, -1]])
+    return Curves(sigma, -normal.nobs * value, value, divergences, found)
 
 
 def in_cells(x: Array, width: float, q: Any) -> float:
@@ -319,9 +321,9 @@ class Prior:
     """MLE and MAP of mu from the first n rows, and the cross-entropy of both, without the prior."""
 
     count: int
-    estimates: tuple[float, float]
-    training: tuple[float, float]
-    heldout: tuple[wb.Mean, wb.Mean]
+    estimates: tuple[float, ...]
+    training: tuple[float, ...]
+    heldout: tuple[wb.Mean, ...]
     worth: wb.Mean  # held-out CE of the MLE less that of the MAP, paired; above 0 the prior helps
     over: Array
     curves: dict[str, Array]  # CE, the prior's part and their sum
