@@ -57,7 +57,6 @@ def argument() -> Iterator[dict[str, Any]]:
     smoothed, histogram = steps.smooth(normal, curved.over), steps.binned(normal)
     bandwidth = steps.BANDWIDTHS[1]
     yield {
-        "smoothed": smoothed,
         "bandwidth": bandwidth,
         "below_zero": float(np.mean(stats.norm.cdf(-data.minutes / bandwidth))),
         "smooth_figure": figures.smooth_figure(smoothed, curved, normal),
