@@ -15,6 +15,7 @@ from workbench.information import (
     entropy_nearest_neighbour,
     entropy_plugin,
     kl_discrete,
+    kl_plugin,
     mean,
     normal_scores,
     pit_band,
@@ -249,6 +250,19 @@ def test_cross_entropy_is_entropy_plus_kl():
         g.statistic / (2 * counts.sum()), rel=1e-12
     )
     assert result.p_value == pytest.approx(g.pvalue, rel=1e-10)
+
+
+def test_kl_of_the_frequencies_themselves_is_half_the_g_statistic_a_row():
+    counts, q = np.array([50.0, 0, 20, 7]), np.array([0.5, 0.1, 0.25, 0.15])
+    found = kl_plugin(counts, q)
+    assert found == pytest.approx(stats.entropy(counts / counts.sum(), q), rel=1e-13)
+    g, _ = stats.power_divergence(counts, counts.sum() * q, lambda_="log-likelihood")
+    assert found == pytest.approx(g / (2 * counts.sum()), rel=1e-13)
+    cross_entropy = -(counts @ np.log(q)) / counts.sum()
+    assert cross_entropy == pytest.approx(entropy_plugin(counts) + found, rel=1e-13)
+    assert kl_plugin([1, 2], [0.0, 1.0]) == np.inf
+    with pytest.raises(DataError, match="2 counts but 3 probabilities"):
+        kl_plugin([1, 2], [0.3, 0.3, 0.3])
 
 
 def test_kl_se_is_the_hand_formula():

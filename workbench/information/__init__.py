@@ -19,19 +19,21 @@ from workbench.information.calibration import (
     probability_integral_transform,
     uniform_scores,
 )
-from workbench.information.divergence import Divergence, kl_discrete
+from workbench.information.divergence import Divergence, kl_discrete, kl_plugin
 from workbench.information.entropy import (
     entropy_chao_wang_jost,
     entropy_miller_madow,
     entropy_nearest_neighbour,
     entropy_plugin,
 )
-from workbench.information.known import Known, known_divergence, normal_vectors
+from workbench.information.known import Known, known_divergence, normal_vectors, quantile_nodes
+from workbench.information.smoothing import Smoothed, smoothed
 
 __all__ = [
     "Divergence",
     "Known",
     "Mean",
+    "Smoothed",
     "bits",
     "calibration_divergence",
     "effective_units",
@@ -40,6 +42,7 @@ __all__ = [
     "entropy_nearest_neighbour",
     "entropy_plugin",
     "kl_discrete",
+    "kl_plugin",
     "known_divergence",
     "mean",
     "normal_scores",
@@ -47,6 +50,8 @@ __all__ = [
     "pit_band",
     "pit_histogram_divergence",
     "probability_integral_transform",
+    "quantile_nodes",
     "simultaneous_z",
+    "smoothed",
     "uniform_scores",
 ]

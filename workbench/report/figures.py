@@ -72,7 +72,7 @@ def difference_figure(ranking: Ranking) -> Shown:
     near = [one.name for one in rivals if not one.separated]
     verb = "stays" if len(near) == 1 else "stay"
     unclear = [f"{enumeration(near)} {verb} within reach of zero"] if near else []
-    return _shown(
+    return shown(
         "figure-difference",
         "Cross-entropy above the best model",
         plots.difference_intervals(names, values, errors, ranking.limit),
@@ -100,7 +100,7 @@ def chain_figure(findings: Findings, ranking: Ranking) -> Shown:
         long = "long bars; "
         gain = quantity(fits[0].heldout.gain)
         gained = f"{fits[0].name} gains {gain} nats per row over the baseline; "
-    return _shown(
+    return shown(
         "figure-chain",
         title,
         plots.training_and_heldout([fit.name for fit in fits], training, heldout, baseline),
@@ -126,7 +126,7 @@ def frequency_figure(findings: Findings, names: list[str]) -> Shown:
     told = enumeration([f"{name} {percent(float(off[name].sum()) / 2, 1)}" for name in order])
     worst = order[-1]
     at = int(off[worst].argmax())
-    return _shown(
+    return shown(
         "figure-frequency",
         "Held-out counts and what each model expects",
         plots.count_frequencies(labels, shares, expected),
@@ -154,7 +154,7 @@ def pit_figure(findings: Findings, names: list[str]) -> Shown:
         f"; it is as wide as {whole(int(units))} independent rows allow, the effective number of "
         "groups, which is conservative"
     ) * grouped
-    return _shown(
+    return shown(
         "figure-pit",
         "Calibration: distribution of the PIT less uniform",
         plots.pit_difference(pits, band),
@@ -169,7 +169,7 @@ def pit_figure(findings: Findings, names: list[str]) -> Shown:
 def loss_figure(found: Pair) -> Shown:
     """Row by row: the loss of one model against that of the other."""
     better = float((found.difference > 0).mean())
-    return _shown(
+    return shown(
         "figure-loss",
         f"Loss of each row: {found.best} against {found.other}",
         plots.loss_against_loss(found.other_loss, found.best_loss, found.other, found.best),
@@ -192,7 +192,7 @@ def cumulative_figure(found: Pair) -> Shown:
     rest = (d.sum() - d[extreme].sum()) / d.size
     whole_error = information.mean(d).se
     turned = ": they turn its sign" if rest * d.mean() < 0 else ""
-    return _shown(
+    return shown(
         "figure-cumulative",
         "How many rows make the difference",
         plots.cumulative_difference(d),
@@ -253,7 +253,7 @@ def _outcomes(findings: Findings, observed: Array) -> list[str]:
     return [labels[int(value)] if labels else number(float(value), 3) for value in observed]
 
 
-def _shown(
+def shown(
     identifier: str, title: str, figure: Figure, shows: str, look_for: str, here: str
 ) -> Shown:
     svg = inline_svg(figure, identifier, title, f"Shows {shows} Here {here}")

@@ -1,17 +1,13 @@
 """The page: findings arranged in sections, handed to the templates, written as one file."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from workbench.findings import Findings, Ranking
 from workbench.report import estimates, figures, headline, rankings
 from workbench.report.formulas import mathml
 from workbench.report.layout import Shown, Table
-from workbench.report.numbers import number, unbroken, whole
+from workbench.report.writing import environment
 
 PAGE_NAME = "index.html"
 # Static, so that a page shows one identity in one notation.
@@ -48,39 +44,23 @@ def write_pages(findings: Findings, folder: str | Path) -> Path:
 
 def comparison_page(findings: Findings) -> str:
     """The page as text."""
-    environment = _environment()
-    return environment.get_template("comparison.html").render(
-        findings=findings,
-        title=headline.title(findings),
-        lede=headline.lede(findings),
-        held_out=headline.held_out(findings),
-        missing_values=headline.missing_values,
-        tiles=headline.tiles(findings),
-        sections=_sections(findings),
-        estimates=estimates,
-        rankings=rankings,
-        likelihood=mathml(LIKELIHOOD),
-        identity=mathml(IDENTITY),
+    return (
+        environment()
+        .get_template("comparison.html")
+        .render(
+            findings=findings,
+            title=headline.title(findings),
+            lede=headline.lede(findings),
+            held_out=headline.held_out(findings),
+            missing_values=headline.missing_values,
+            tiles=headline.tiles(findings),
+            sections=_sections(findings),
+            estimates=estimates,
+            rankings=rankings,
+            likelihood=mathml(LIKELIHOOD),
+            identity=mathml(IDENTITY),
+        )
     )
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("workbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
-    environment.globals["style"] = Markup(style)
-    filters: dict[str, Callable[..., str]] = {
-        "whole": whole,
-        "number": number,
-        "unbroken": unbroken,
-    }
-    environment.filters.update(filters)
-    return environment
 
 
 def _sections(findings: Findings) -> Sections:
