@@ -16,7 +16,13 @@ from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
 from workbench import evaluation
-from workbench.findings import DroppedFound, Findings, LeftOutFound, Quantity
+from workbench.findings import (
+    DroppedFound,
+    Findings,
+    LeftOutFound,
+    PredictiveFound,
+    Quantity,
+)
 from workbench.report import headline, numbers, rankings, write_pages
 from workbench.report.formulas import mathml
 from workbench.report.pages import comparison_page
@@ -161,6 +167,38 @@ def test_left_out_rows_are_told_with_what_is_doubtful_of_them(findings):
         "not known", "no leave-one-out: irregular",
     )  # fmt: skip
     assert shown[fits[2].name].note == "7 of 100 rows weigh so much"
+
+
+def test_a_predictive_density_stands_beside_the_plug_in_with_its_gain(findings):
+    assert not rankings.predictive_table(findings).rows  # many rows a parameter
+    known = PredictiveFound(
+        label="maximum likelihood",
+        cross_entropy=Quantity(value=2.345, se=0.067, count=100, unit="nats per row"),
+        gain=Quantity(value=0.0123, se=0.0034, count=100, unit="nats per row"),
+        draws=400,
+        monte_carlo=0.00051,
+    )
+    nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
+    unknown = PredictiveFound(label="MAP", cross_entropy=nothing, gain=nothing, draws=0,
+                              monte_carlo=None, reason="no Laplace draws")  # fmt: skip
+    fit = findings.fits[0]
+    heldout = fit.heldout.model_copy(update={"predictive": (known, unknown)})
+    told = findings.model_copy(update={"fits": (fit.model_copy(update={"heldout": heldout}),
+                                                *findings.fits[1:])})  # fmt: skip
+    tree = html5lib.parse(comparison_page(told), namespaceHTMLElements=False)
+    rows = tree.find(".//table[@id='table-predictive']/tbody")
+    shown = [[" ".join(" ".join(cell.itertext()).split()) for cell in row] for row in rows]
+    share = numbers.number(fit.k / fit.training_rows, 2)
+    assert shown == [
+        [f"{fit.name} maximum likelihood", share, "2.345 ± 0.067", "0.0123 ± 0.0034", "0.0005"],
+        [f"{fit.name} MAP", share, "not known no Laplace draws", "not known", "—"],
+    ]
+
+
+def test_the_priors_worth_is_a_paired_difference(findings, tree):
+    told = row_of(tree, "table-chain", "Poisson")[-1]
+    assert told == numbers.quantity(findings.fit("Poisson").heldout.prior_worth)
+    assert "±" in told
 
 
 def test_one_model_is_called_the_only_one(tmp_path):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import stats
 
 import workbench as wb
 from tests import declarations
@@ -623,6 +624,32 @@ def test_the_findings_are_statsmodels_own_numbers(mixed):
     entropy = fit.heldout.cross_entropy
     assert entropy.value == pytest.approx(losses.mean(), rel=1e-6)
     assert entropy.se == pytest.approx(losses.std(ddof=1) / math.sqrt(len(losses)), rel=1e-6)
+
+
+def test_the_priors_worth_is_paired_with_its_own_error(mixed):
+    fit = mixed[0].fit("Poisson")
+    study = columns()
+    held = np.isin(np.arange(ROWS), np.random.default_rng(3).permutation(ROWS)[:30])
+    age, visits = study["age"][held], study["visits"][held]
+    likelihood, posterior = (
+        -stats.poisson.logpmf(visits, np.exp(b[0] + b[1] * age))
+        for b in np.array([(one.estimate, one.map_estimate) for one in fit.parameters]).T
+    )
+    worth = fit.heldout.prior_worth
+    d = likelihood - posterior
+    assert worth.value == pytest.approx(d.mean(), rel=1e-6)
+    assert worth.se == pytest.approx(d.std(ddof=1) / math.sqrt(30), rel=1e-6)
+
+
+def test_few_rows_a_parameter_have_a_predictive_density(mixed):
+    fit = mixed[0].fit("Poisson")  # 2 parameters on 90 rows
+    found = {one.label: one for one in fit.heldout.predictive}
+    assert list(found) == ["maximum likelihood", "MAP"]
+    for one in found.values():
+        assert abs(one.cross_entropy.value - fit.heldout.cross_entropy.value) < 0.02  # 1 / 50
+        assert one.gain.se < one.cross_entropy.se / 5  # paired
+    reasons = [one.reason for one in mixed[0].fit("Runs away").heldout.predictive]
+    assert reasons[0].startswith("no predictive density: not identified")
 
 
 def test_the_findings_keep_what_is_declared_of_the_outcome(mixed):

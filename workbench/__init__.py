@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.formula import Design, design
     from workbench.information import Divergence, Mean
     from workbench.leaving_out import LeaveOneOut, leave_one_out
+    from workbench.predictive import Predictive, predictive_cross_entropy
     from workbench.problem import Problem, bind
     from workbench.report import write_pages
     from workbench.study import Study
@@ -58,6 +59,7 @@ HOMES = {
     "formula": ("Design", "design"),
     "information": ("Divergence", "Mean"),
     "leaving_out": ("LeaveOneOut", "leave_one_out"),
+    "predictive": ("Predictive", "predictive_cross_entropy"),
     "problem": ("Problem", "bind"),
     "report": ("write_pages",),
     "study": ("Study",),
@@ -81,6 +83,7 @@ __all__ = [
     "LeaveOneOut",
     "Mean",
     "ModelError",
+    "Predictive",
     "Problem",
     "Study",
     "StudyError",
@@ -99,6 +102,7 @@ __all__ = [
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
+    "predictive_cross_entropy",
     "prior_pull",
     "read",
     "split",

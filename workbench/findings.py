@@ -118,12 +118,24 @@ class CheckFound(Value):
     why: str
 
 
+class PredictiveFound(Value):
+    """The held-out rows under a density averaged over Laplace draws, beside the plug-in one."""
+
+    label: str  # whose density is averaged
+    cross_entropy: Quantity
+    gain: Quantity  # plug-in less predictive, paired; above zero averaging helps
+    draws: int
+    monte_carlo: Number  # nats per row that the number of draws leaves open
+    reason: str = ""  # why there is none
+
+
 class HeldoutFound(Value):
     """A fit on the held-out rows; cross-entropy in nats per row, lower is better."""
 
     cross_entropy: Quantity
     gain: Quantity  # baseline minus this model, paired; above zero is better
-    map_cross_entropy: Number
+    prior_worth: Quantity  # maximum likelihood minus MAP, paired; above zero the prior helps
+    predictive: tuple[PredictiveFound, ...] = ()  # of few rows a parameter alone
     divergence: DivergenceFound
 
 

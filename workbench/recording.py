@@ -17,10 +17,12 @@ from workbench.evaluation import Evaluation
 from workbench.findings import Quantity
 from workbench.formula import Design
 from workbench.leaving_out import LeaveOneOut
+from workbench.predictive import Predictive
 from workbench.study_file import StudyFile
 from workbench.table import Table
 
 LARGEST_COUNT = 200  # counts up to this have their expected share stored
+NOTHING = Quantity(value=None, se=None, count=0, unit="nats per row")
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +36,7 @@ class Fitted:
     evaluation: Evaluation
     left_out: LeaveOneOut | str  # or why rows could not be left out
     map_evaluation: Evaluation | None  # None where the MAP has no determined maximum
+    predictive: dict[str, Predictive | str]  # by objective; or why there is none
     checks: Checks
 
     @property
@@ -123,8 +126,7 @@ def fit_found(
 
 def _left_out(of: LeaveOneOut | str) -> found.LeftOutFound:
     if isinstance(of, str):
-        nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
-        return found.LeftOutFound(cross_entropy=nothing, refitted=0, advice="", reason=of)
+        return found.LeftOutFound(cross_entropy=NOTHING, refitted=0, advice="", reason=of)
     return found.LeftOutFound(
         cross_entropy=Quantity.of(of.cross_entropy), refitted=len(of.refitted), advice=of.advice
     )
@@ -213,16 +215,16 @@ def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound,
 
 def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     evaluation, kl = fitted.evaluation, fitted.evaluation.kl
-    nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
-    gain = nothing
+    gain = worth = NOTHING
+    if fitted.map_evaluation is not None:
+        worth = Quantity.of(_gain(fitted.map_evaluation, evaluation))
     if baseline is not None and not unlike(evaluation, baseline):
         gain = Quantity.of(_gain(evaluation, baseline))
     return found.HeldoutFound(
         cross_entropy=Quantity.of(evaluation.cross_entropy),
         gain=gain,
-        map_cross_entropy=(
-            fitted.map_evaluation.cross_entropy.value if fitted.map_evaluation else None
-        ),
+        prior_worth=worth,
+        predictive=tuple(_predictive(*one) for one in fitted.predictive.items()),
         divergence=found.DivergenceFound(
             estimate=Quantity.of(kl.mean),
             label=kl.label,
@@ -233,8 +235,22 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     )
 
 
+def _predictive(label: str, of: Predictive | str) -> found.PredictiveFound:
+    if isinstance(of, str):
+        return found.PredictiveFound(
+            label=label, cross_entropy=NOTHING, gain=NOTHING, draws=0, monte_carlo=None, reason=of
+        )
+    return found.PredictiveFound(
+        label=label,
+        cross_entropy=Quantity.of(of.cross_entropy),
+        gain=Quantity.of(of.gain),
+        draws=of.draws,
+        monte_carlo=of.monte_carlo,
+    )
+
+
 def _gain(evaluation: Evaluation, baseline: Evaluation) -> information.Mean:
-    """CE of the baseline minus CE of the model, paired: above zero, the predictors help."""
+    """CE of the baseline minus CE of the model, paired: above zero, the model is better."""
     return information.mean(
         baseline.pointwise - evaluation.pointwise,
         weights=evaluation.weights,

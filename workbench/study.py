@@ -22,6 +22,7 @@ from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
 from workbench.formula import Design, columns_used, design, intercept_only
 from workbench.leaving_out import LeaveOneOut, leave_one_out
+from workbench.predictive import WORTH, Predictive, predictive_cross_entropy
 from workbench.problem import Problem, bind
 from workbench.recording import Fitted, baseline_found, data_found, fit_found, ranking_found, tree
 from workbench.registry import definition_named
@@ -176,11 +177,20 @@ class Study(StudyFile):
         left_out = _left_out(fit)
         map_found = map_fit.optimum.verdict.determined
         map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
+        predictive = _predictive(fit, map_fit, bound.test_rows) if fit.k > WORTH * fit.nobs else {}
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
         level = FALSE_ALARMS / len(self.models)  # of the whole page
         checks = check(fit, budget=self.checks.budget, level=level, clock=clock)
         return Fitted(
-            bound.plan, bound.definition, fit, map_fit, evaluation, left_out, map_evaluation, checks
+            plan=bound.plan,
+            definition=bound.definition,
+            fit=fit,
+            map_fit=map_fit,
+            evaluation=evaluation,
+            left_out=left_out,
+            map_evaluation=map_evaluation,
+            predictive=predictive,
+            checks=checks,
         )
 
     def _first(self, fitted: dict[str, Fitted]) -> Fitted | None:
@@ -241,3 +251,14 @@ def _left_out(fit: Estimate) -> LeaveOneOut | str:
         return leave_one_out(fit)
     except ModelError as reason:
         return str(reason)
+
+
+def _predictive(fit: Estimate, map_fit: Estimate, rows: xr.Dataset) -> dict[str, Predictive | str]:
+    """The held-out rows under averaged densities, by estimate, or why there is none."""
+    found: dict[str, Predictive | str] = {}
+    for label, estimate in (("maximum likelihood", fit), ("MAP", map_fit)):
+        try:
+            found[label] = predictive_cross_entropy(estimate, rows)
+        except ModelError as reason:
+            found[label] = str(reason)
+    return found
