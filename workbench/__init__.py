@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from workbench.formula import Design, design
     from workbench.information import Divergence, Mean
     from workbench.leaving_out import LeaveOneOut, leave_one_out
+    from workbench.leverage import Influence, influence
     from workbench.predictive import Predictive, predictive_cross_entropy
     from workbench.problem import Problem, bind
     from workbench.report import write_pages
@@ -59,6 +60,7 @@ HOMES = {
     "formula": ("Design", "design"),
     "information": ("Divergence", "Mean"),
     "leaving_out": ("LeaveOneOut", "leave_one_out"),
+    "leverage": ("Influence", "influence"),
     "predictive": ("Predictive", "predictive_cross_entropy"),
     "problem": ("Problem", "bind"),
     "report": ("write_pages",),
@@ -79,6 +81,7 @@ __all__ = [
     "Evaluation",
     "Findings",
     "Folds",
+    "Influence",
     "Laplace",
     "LeaveOneOut",
     "Mean",
@@ -98,6 +101,7 @@ __all__ = [
     "evaluate",
     "fit",
     "folds",
+    "influence",
     "leave_one_out",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
