@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from workbench.predictive import Predictive, predictive_cross_entropy
     from workbench.problem import Problem, bind
     from workbench.report import write_pages
+    from workbench.reweighting import PsisLoo, psis_loo
     from workbench.study import Study
     from workbench.table import Folds, Table, drop_missing, folds, read, split
 
@@ -64,6 +65,7 @@ HOMES = {
     "predictive": ("Predictive", "predictive_cross_entropy"),
     "problem": ("Problem", "bind"),
     "report": ("write_pages",),
+    "reweighting": ("PsisLoo", "psis_loo"),
     "study": ("Study",),
     "table": ("Folds", "Table", "drop_missing", "folds", "read", "split"),
 }
@@ -88,6 +90,7 @@ __all__ = [
     "ModelError",
     "Predictive",
     "Problem",
+    "PsisLoo",
     "Study",
     "StudyError",
     "Table",
@@ -108,6 +111,7 @@ __all__ = [
     "maximum_likelihood",
     "predictive_cross_entropy",
     "prior_pull",
+    "psis_loo",
     "read",
     "split",
     "write_pages",

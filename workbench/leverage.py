@@ -14,6 +14,7 @@ import pandas as pd
 
 from workbench.errors import ModelError
 from workbench.estimate import Estimate
+from workbench.problem import Problem
 
 NUMBERS = 20_000_000  # of the rows' second derivatives in memory at once
 
@@ -89,10 +90,7 @@ def influence(fit: Estimate) -> Influence:
     if fit.bounds is not None:
         raise ModelError("one Newton step knows of no bounds; leave rows out of the free fit")
     problem, moves = fit.problem, fit.moves
-    groups, weights = problem.rows.groups, problem.rows.weights
-    every = np.arange(problem.rows.count)
-    units = every if groups is None else np.unique(groups, return_inverse=True)[1]
-    times = np.minimum(weights, 1.0) if groups is None else weights
+    units, times = units_of(problem)
     scale = 1.0 / np.sqrt(np.diag(fit.optimum.information)[moves])
     whole = scale[:, None] * fit.optimum.information[np.ix_(moves, moves)] * scale
     scores = np.zeros((int(units.max()) + 1, len(scale)))
@@ -118,6 +116,17 @@ def influence(fit: Estimate) -> Influence:
         leverage=leverage,
         displacement=np.einsum("uj,uj->u", scores, slopes),
     )
+
+
+def units_of(problem: Problem) -> tuple[np.ndarray, np.ndarray]:
+    """What leaves the fit together: of each row the place of its unit, and how many rows leave.
+
+    A row of frequency weight w stands for w rows, of which one leaves; a group leaves whole.
+    """
+    weights, groups = problem.rows.weights, problem.rows.groups
+    if groups is None:
+        return np.arange(problem.rows.count), np.minimum(weights, 1.0)
+    return np.unique(groups, return_inverse=True)[1], weights
 
 
 def _placed(free: np.ndarray, moves: np.ndarray) -> np.ndarray:

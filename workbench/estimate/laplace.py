@@ -100,9 +100,7 @@ class Laplace:
         """
         if not np.isfinite(self.log_weights).all():
             return float("nan")
-        if np.ptp(self.log_weights) < EVEN:
-            return float("-inf")
-        return float(array_stats.psislw(-self.log_weights)[1])  # it takes their negatives
+        return smoothed(self.log_weights)[1]
 
     @property
     def good_k(self) -> float:
@@ -198,6 +196,17 @@ def laplace(fit: "Estimate", draws: int, rng: np.random.Generator | None) -> Lap
     drawn, log_q = normal_draws(found.theta, found.information, draws, rng)
     thetas = density.whole(drawn)
     return Laplace(fit, released(found, density), thetas, -density.objective.values(thetas), log_q)
+
+
+def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Importance log-weights (S,) with their tail as a Pareto's, adding up to 1, and its k-hat.
+
+    Where all weights are equal there is no tail: k-hat is -inf.
+    """
+    if np.ptp(log_weights) < EVEN:
+        return np.full(len(log_weights), -np.log(len(log_weights))), float("-inf")
+    weights, k_hat = array_stats.psislw(-log_weights)  # it takes their negatives
+    return np.asarray(weights), float(k_hat)
 
 
 def normal_draws(
