@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.findings import Findings
     from workbench.formula import Design, design
     from workbench.information import Divergence, Mean
+    from workbench.learning import LearningCurve, learning_curve
     from workbench.leaving_out import LeaveOneOut, leave_one_out
     from workbench.leverage import Influence, influence
     from workbench.predictive import Predictive, predictive_cross_entropy
@@ -60,6 +61,7 @@ HOMES = {
     "findings": ("Findings",),
     "formula": ("Design", "design"),
     "information": ("Divergence", "Mean"),
+    "learning": ("LearningCurve", "learning_curve"),
     "leaving_out": ("LeaveOneOut", "leave_one_out"),
     "leverage": ("Influence", "influence"),
     "predictive": ("Predictive", "predictive_cross_entropy"),
@@ -85,6 +87,7 @@ __all__ = [
     "Folds",
     "Influence",
     "Laplace",
+    "LearningCurve",
     "LeaveOneOut",
     "Mean",
     "ModelError",
@@ -105,6 +108,7 @@ __all__ = [
     "fit",
     "folds",
     "influence",
+    "learning_curve",
     "leave_one_out",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
