@@ -1,72 +1,37 @@
-"""Figures of a comparison for pages, notebooks and papers: plain arrays in, a Figure out.
+"""Figures that set models against each other: plain arrays in, a Figure out."""
 
-A model keeps its place in the order it is given, and with it its colour, marker and line, which
-differ from each other without colour too. No figure touches pyplot, nor any global setting.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from matplotlib import rc_context
 from matplotlib.artist import Artist
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-type Array = npt.NDArray[np.float64]
+from workbench.plots.style import (
+    CURVE_POINTS,
+    FILL,
+    INK,
+    MUTED,
+    SERIES,
+    canvas,
+    colour_of,
+    dot,
+    key,
+    legend,
+    line_of,
+    marker_of,
+    name_rows,
+    root,
+    short,
+    styled,
+)
 
-INK, MUTED, RULE, FILL, PAPER = "#1b1d20", "#5a6068", "#dfe3e8", "#cfd4da", "#ffffff"
-# Apart from each other in hue and in lightness, and all 4.5 : 1 or better against white.
-SERIES = ("#0b5fa5", "#b8430e", "#08775a", "#7c459c", "#826200", "#a92a5c", "#3d5566", "#006b7d")
-MARKERS = ("o", "s", "D", "^", "v", "P", "X", "h")
-LINES = ("-", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)))
-STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 10,
-    "text.color": INK,
-    "text.parse_math": False,  # a column may be called a$b$c
-    "axes.edgecolor": MUTED,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.formatter.useoffset": False,
-    "axes.axisbelow": True,
-    "xtick.color": MUTED,
-    "ytick.color": MUTED,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "grid.color": RULE,
-    "grid.linewidth": 0.8,
-    "legend.frameon": False,
-    "legend.fontsize": 9,
-    "figure.facecolor": PAPER,
-    "axes.facecolor": PAPER,
-    "axes.titlesize": 10,
-}
-WIDTH = 7.8  # inches: 560 points, on which 10-point text reads well at the width of a page
-LONGEST_NAME = 26  # characters of a name before it is cut in a figure; tables show it whole
-LEGEND_WIDTH = 92  # characters that fit across a figure
 GRID_CELLS = 56  # cells along an axis of the binned scatter
 ASINH_TICKS = (-100, -30, -10, -3, 0, 1, 3, 10, 30, 100, 300, 1000)
-CURVE_POINTS = 241  # of a curve over all rows; more cannot be seen at this width
 
 
-def _styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    @wraps(draw)
-    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
-@_styled
+@styled
 def difference_intervals(
     names: Sequence[str], differences: Sequence[float], errors: Sequence[float], limit: float
 ) -> Figure:
@@ -74,13 +39,13 @@ def difference_intervals(
 
     The best model has difference and error 0. An error that is NaN draws no whisker.
     """
-    figure, axes = _canvas(1.0 + 0.34 * len(names))
-    _name_rows(axes, names)
+    figure, axes = canvas(1.0 + 0.34 * len(names))
+    name_rows(axes, names)
     axes.axvline(0, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
     for row, (difference, error) in enumerate(zip(differences, errors, strict=True)):
         reach = limit * error
-        axes.hlines(row, difference - reach, difference + reach, color=_colour(row), linewidth=2)
-        _dot(axes, difference, row, row, filled=True)
+        axes.hlines(row, difference - reach, difference + reach, color=colour_of(row), linewidth=2)
+        dot(axes, difference, row, row, filled=True)
         if error > 0:  # beside the axes, for whiskers that are too short to be seen
             axes.text(1.015, row, f"{difference / error:.1f} SE", va="center", fontsize=9,
                       transform=axes.get_yaxis_transform())  # fmt: skip
@@ -88,7 +53,7 @@ def difference_intervals(
     return figure
 
 
-@_styled
+@styled
 def training_and_heldout(
     names: Sequence[str],
     training: Sequence[float],
@@ -99,26 +64,26 @@ def training_and_heldout(
 
     With a baseline (of which it is the cross-entropy) a bar shows what the model gains over it.
     """
-    figure, axes = _canvas(1.45 + 0.38 * len(names))
-    _name_rows(axes, names)
+    figure, axes = canvas(1.45 + 0.38 * len(names))
+    name_rows(axes, names)
     for row, (inside, outside) in enumerate(zip(training, heldout, strict=True)):
         if baseline is not None:
-            axes.hlines(row, outside, baseline, color=_colour(row), linewidth=7, alpha=0.25)
-        _dot(axes, outside, row, row, filled=True)
-        _dot(axes, inside, row, row, filled=False)
-    handles = [_key(INK, "o", filled=False), _key(INK, "o", filled=True)]
+            axes.hlines(row, outside, baseline, color=colour_of(row), linewidth=7, alpha=0.25)
+        dot(axes, outside, row, row, filled=True)
+        dot(axes, inside, row, row, filled=False)
+    handles = [key(INK, "o", filled=False), key(INK, "o", filled=True)]
     labels = ["training NLL", "held-out CE"]
     if baseline is not None:
         axes.axvline(baseline, color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
         handles += [Line2D([], [], color=MUTED, linestyle=(0, (4, 3)), linewidth=1),
                     Line2D([], [], color=MUTED, linewidth=7, alpha=0.4)]  # fmt: skip
         labels += ["baseline, held out", "gain over it"]
-    _legend(figure, handles, labels)
+    legend(figure, handles, labels)
     axes.set_xlabel("nats per row")
     return figure
 
 
-@_styled
+@styled
 def count_frequencies(
     values: Sequence[str], observed: npt.ArrayLike, expected: Mapping[str, npt.ArrayLike]
 ) -> Figure:
@@ -126,15 +91,22 @@ def count_frequencies(
 
     On the square-root scale equal differences are about equally noisy, rare counts and common.
     """
-    figure, axes = _canvas(3.5)
+    figure, axes = canvas(3.5)
     places = np.arange(len(values))
     shares = np.asarray(observed, float)
     axes.bar(places, shares, width=0.86, color=FILL)
     handles: list[Artist] = [Line2D([], [], color=FILL, linewidth=8)]
     for row, share in enumerate(expected.values()):
-        handles += axes.plot(places, np.asarray(share, float), color=_colour(row), linewidth=1.3,
-                             marker=_marker(row), linestyle=_line(row), markersize=4.2)  # fmt: skip
-    axes.set_yscale("function", functions=(_root, np.square))
+        handles += axes.plot(
+            places,
+            np.asarray(share, float),
+            color=colour_of(row),
+            linewidth=1.3,
+            marker=marker_of(row),
+            linestyle=line_of(row),
+            markersize=4.2,
+        )
+    axes.set_yscale("function", functions=(root, np.square))
     highest = max(np.max(np.asarray(share, float)) for share in (shares, *expected.values()))
     axes.set_ylim(0, 1.06 * highest)
     ticks = [tick for tick in (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1) if tick <= highest]
@@ -143,14 +115,14 @@ def count_frequencies(
     axes.tick_params(axis="x", length=0)
     axes.grid(axis="y")
     axes.set_ylabel("share of rows")
-    _legend(figure, handles, ["held-out rows", *expected])
+    legend(figure, handles, ["held-out rows", *expected])
     return figure
 
 
-@_styled
+@styled
 def pit_difference(pits: Mapping[str, npt.ArrayLike], band: float) -> Figure:
     """The distribution of each model's PIT less the uniform one, with its simultaneous band."""
-    figure, axes = _canvas(3.3)
+    figure, axes = canvas(3.3)
     grid = np.linspace(0, 1, CURVE_POINTS)
     axes.axhspan(-band, band, color=FILL, alpha=0.45, linewidth=0)
     axes.axhline(0, color=MUTED, linewidth=1)
@@ -159,18 +131,18 @@ def pit_difference(pits: Mapping[str, npt.ArrayLike], band: float) -> Figure:
         ordered = np.sort(np.asarray(pit, float))
         difference = np.searchsorted(ordered, grid, side="right") / ordered.size - grid
         handles += axes.plot(
-            grid, difference, color=_colour(row), linestyle=_line(row), linewidth=1.7
+            grid, difference, color=colour_of(row), linestyle=line_of(row), linewidth=1.7
         )
     axes.set_xlim(0, 1)
     axes.grid(axis="y")
     axes.set_xlabel("probability that the model gives to less than what was observed")
     axes.set_ylabel("observed − predicted share")
     band_key = Line2D([], [], color=FILL, alpha=0.6, linewidth=8)
-    _legend(figure, [*handles, band_key], [*pits, "95 % band"])
+    legend(figure, [*handles, band_key], [*pits, "95 % band"])
     return figure
 
 
-@_styled
+@styled
 def loss_against_loss(
     first: npt.ArrayLike, second: npt.ArrayLike, first_name: str, second_name: str
 ) -> Figure:
@@ -178,7 +150,7 @@ def loss_against_loss(
 
     Both axes are linear near zero and logarithmic beyond (inverse hyperbolic sine).
     """
-    figure, axes = _canvas(3.9)
+    figure, axes = canvas(3.9)
     x, y = np.arcsinh(np.asarray(first, float)), np.arcsinh(np.asarray(second, float))
     low, high = min(x.min(), y.min(), 0.0), max(x.max(), y.max())
     margin = 0.03 * (high - low)
@@ -194,21 +166,21 @@ def loss_against_loss(
                   markeredgewidth=0, alpha=0.75)  # fmt: skip
     ticks = [tick for tick in ASINH_TICKS if np.sinh(ends[0]) <= tick <= np.sinh(ends[1])]
     labels = [f"{tick:,}".replace("-", "−") for tick in ticks]
-    axes.set(xlim=ends, ylim=ends, xlabel=f"NLL of a row under {_short(first_name)}, nats",
-             ylabel=f"under {_short(second_name)}, nats")  # fmt: skip
+    axes.set(xlim=ends, ylim=ends, xlabel=f"NLL of a row under {short(first_name)}, nats",
+             ylabel=f"under {short(second_name)}, nats")  # fmt: skip
     axes.set_xticks(np.arcsinh(ticks), labels)
     axes.set_yticks(np.arcsinh(ticks), labels)
     axes.grid()
     return figure
 
 
-@_styled
+@styled
 def cumulative_difference(differences: npt.ArrayLike) -> Figure:
     """Rowwise differences summed from the largest in size to the smallest, over their number.
 
     The curve ends at the mean difference; one that jumps early is decided by few rows.
     """
-    figure, axes = _canvas(3.1)
+    figure, axes = canvas(3.1)
     d = np.asarray(differences, float)
     curve = np.cumsum(d[np.argsort(-np.abs(d), kind="stable")]) / d.size
     ranks = np.unique(np.geomspace(1, d.size, CURVE_POINTS).round().astype(int))
@@ -224,74 +196,3 @@ def cumulative_difference(differences: npt.ArrayLike) -> Figure:
     axes.set_xlabel("rows counted, largest difference first")
     axes.set_ylabel("nats per row")
     return figure
-
-
-def _canvas(height: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.add_subplot()
-
-
-def _name_rows(axes: Axes, names: Sequence[str]) -> None:
-    """One row a model, the first on top, its name beside the axis."""
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(axis="x")
-    axes.margins(x=0.06)
-
-
-def _dot(axes: Axes, x: float, y: float, row: int, *, filled: bool) -> None:
-    colour = _colour(row)
-    face, edge = (colour, PAPER) if filled else (PAPER, colour)
-    axes.plot(x, y, marker=_marker(row), color=face, markeredgecolor=edge, markersize=7.5,
-              markeredgewidth=1.4, zorder=4, linestyle="none")  # fmt: skip
-
-
-def _key(colour: str, marker: str, *, filled: bool) -> Line2D:
-    face = colour if filled else PAPER
-    return Line2D([], [], marker=marker, color=face, markeredgecolor=colour, linestyle="none")
-
-
-def _legend(figure: Figure, handles: Sequence[Artist], labels: Sequence[str]) -> None:
-    """Above the axes, where no data are; in as many columns as the names leave room for."""
-    shown = [_short(label) for label in labels]
-    columns = len(shown)
-    while columns > 1 and _wide(shown, columns) > LEGEND_WIDTH:
-        columns -= 1
-    # matplotlib fills column by column; this order reads row by row.
-    order = [place for first in range(columns) for place in range(first, len(shown), columns)]
-    figure.legend(
-        [handles[place] for place in order],
-        [shown[place] for place in order],
-        loc="outside upper left",
-        ncols=columns,
-        borderaxespad=0.2,
-    )
-
-
-def _wide(labels: Sequence[str], columns: int) -> int:
-    """Characters that a legend takes across, its handles counted as seven."""
-    return sum(7 + max(map(len, labels[first::columns])) for first in range(columns))
-
-
-def _short(name: str) -> str:
-    """A name that fits; matplotlib leaves one that starts with an underscore out of a legend."""
-    cut = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-    return f"\u200b{cut}" if cut.startswith("_") else cut
-
-
-def _root(values: Array) -> Array:
-    return np.sqrt(np.maximum(values, 0.0))
-
-
-def _colour(row: int) -> str:
-    return SERIES[row % len(SERIES)]
-
-
-def _marker(row: int) -> str:
-    return MARKERS[row % len(MARKERS)]
-
-
-def _line(row: int) -> str | tuple[int, tuple[float, ...]]:
-    return LINES[row % len(LINES)]

@@ -1,0 +1,29 @@
+"""Figures of a comparison for pages, notebooks and papers: plain arrays in, a Figure out."""
+
+from workbench.plots.comparing import (
+    GRID_CELLS,
+    count_frequencies,
+    cumulative_difference,
+    difference_intervals,
+    loss_against_loss,
+    pit_difference,
+    training_and_heldout,
+)
+from workbench.plots.style import FILL, INK, MUTED, PAPER, RULE, SERIES, STYLE
+
+__all__ = [
+    "FILL",
+    "GRID_CELLS",
+    "INK",
+    "MUTED",
+    "PAPER",
+    "RULE",
+    "SERIES",
+    "STYLE",
+    "count_frequencies",
+    "cumulative_difference",
+    "difference_intervals",
+    "loss_against_loss",
+    "pit_difference",
+    "training_and_heldout",
+]
