@@ -112,6 +112,7 @@ def _tree(mass, observed, mean, groups, rng) -> xr.DataTree:
             "observed": ("row", observed.astype(float)),
             "nll": ("row", -np.log(mass[row, observed])),
             "pit": ("row", np.clip(pit, 0, 1)),
+            "score": ("row", stats.norm.ppf(np.clip(pit, 1e-12, 1 - 1e-12))),
             "mean": ("row", mean),
             "group": ("row", groups),
             "frequency": ("value", mass.mean(axis=0)),

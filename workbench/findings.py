@@ -148,6 +148,38 @@ class LeftOutFound(Value):
     reason: str = ""  # why nothing was left out
 
 
+class ReweightedFound(Value):
+    """Training rows, each under the MAP's posterior without it, by reweighted Laplace draws."""
+
+    cross_entropy: Quantity
+    waic: Quantity
+    effective_parameters: Number
+    k_hat: Number  # the largest of all rows, or groups
+    monte_carlo: Number  # nats per row that the number of draws leaves open
+    advice: str  # empty where nothing is doubtful
+    reason: str = ""  # why there is none
+
+
+class InfluentialFound(Value):
+    """A training row, or group, that the fit hangs on."""
+
+    label: str
+    leverage: Number
+    displacement: Number
+    parameter: str  # which moves most without it
+    change: Number  # of that parameter, in standard errors
+
+
+class LearningFound(Value):
+    """Held-out CE of fits to parts of the training rows; `heldout` by replicate and part."""
+
+    rows: tuple[float, ...]  # of each part, on average over replicates
+    heldout: tuple[tuple[Number, ...], ...]
+    all_rows: float
+    effective: Number
+    reason: str = ""  # why there is none
+
+
 class FitFound(Value):
     """One model of a study, fitted on the training rows."""
 
@@ -167,6 +199,10 @@ class FitFound(Value):
     bic_units: str
     effective_parameters: Number
     left_out: LeftOutFound | None = None
+    reweighted: ReweightedFound | None = None
+    influential: tuple[InfluentialFound, ...] = ()  # the most influential first
+    displacement: Number = None  # of all training rows together
+    learning: LearningFound | None = None  # where the study asks for it
     se_kind: str
     verdict: VerdictFound
     map_status: str
@@ -266,10 +302,11 @@ class Findings(Value):
     """Everything that a page is drawn from. `trees` holds each fit's arrays by model name.
 
     A tree is ArviZ's container, with a group `heldout` beside the usual ones: `observed, nll,
-    pit, mean` along `row` (row labels as its coordinate, `group` codes where declared) and, for
-    counts, `frequency` along `value`: the share of each count that the model expects. Several
-    outcomes on a row have neither `pit` nor `mean`; three categories or more have no `mean` and
-    no `frequency`: their codes are no numbers.
+    pit, score, mean` along `row` (row labels as its coordinate, `group` codes where declared;
+    `score` is the PIT's normal score) and, for counts, `frequency` along `value`: the share of
+    each count that the model expects. Several outcomes on a row have neither `pit`, `score` nor
+    `mean`; three categories or more have neither `mean` nor `frequency`: their codes are no
+    numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

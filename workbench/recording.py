@@ -16,12 +16,15 @@ from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
 from workbench.findings import Quantity
 from workbench.formula import Design
+from workbench.learning import LearningCurve
 from workbench.leaving_out import LeaveOneOut
 from workbench.predictive import Predictive
+from workbench.reweighting import PsisLoo
 from workbench.study_file import StudyFile
 from workbench.table import Table
 
 LARGEST_COUNT = 200  # counts up to this have their expected share stored
+MOST_INFLUENTIAL = 5  # training rows, or groups, that are told
 NOTHING = Quantity(value=None, se=None, count=0, unit="nats per row")
 
 
@@ -37,6 +40,8 @@ class Fitted:
     left_out: LeaveOneOut | str  # or why rows could not be left out
     map_evaluation: Evaluation | None  # None where the MAP has no determined maximum
     predictive: dict[str, Predictive | str]  # by objective; or why there is none
+    reweighted: PsisLoo | str | None  # None where there are too many rows to be worth it
+    learning: LearningCurve | str | None  # None where the study does not ask for it
     checks: Checks
 
     @property
@@ -113,6 +118,10 @@ def fit_found(
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
         effective_parameters=fit.effective_parameters,
         left_out=_left_out(fitted.left_out),
+        reweighted=_reweighted(fitted.reweighted),
+        influential=_influential(fitted.left_out),
+        displacement=_displacement(fitted.left_out),
+        learning=_learning(fitted.learning),
         se_kind=fit.covariance_kind,
         verdict=_verdict(fit),
         map_status=fitted.map_fit.status,
@@ -129,6 +138,71 @@ def _left_out(of: LeaveOneOut | str) -> found.LeftOutFound:
         return found.LeftOutFound(cross_entropy=NOTHING, refitted=0, advice="", reason=of)
     return found.LeftOutFound(
         cross_entropy=Quantity.of(of.cross_entropy), refitted=len(of.refitted), advice=of.advice
+    )
+
+
+def _reweighted(of: PsisLoo | str | None) -> found.ReweightedFound | None:
+    if of is None:
+        return None
+    if isinstance(of, str):
+        return found.ReweightedFound(
+            cross_entropy=NOTHING,
+            waic=NOTHING,
+            effective_parameters=None,
+            k_hat=None,
+            monte_carlo=None,
+            advice="",
+            reason=of,
+        )
+    return found.ReweightedFound(
+        cross_entropy=Quantity.of(of.cross_entropy),
+        waic=Quantity.of(of.waic),
+        effective_parameters=of.p_loo,
+        k_hat=float(of.k_hat.max()),
+        monte_carlo=of.monte_carlo,
+        advice=of.advice,
+    )
+
+
+def _influential(of: LeaveOneOut | str) -> tuple[found.InfluentialFound, ...]:
+    """The units of the largest displacement, and what each moves most."""
+    if isinstance(of, str):
+        return ()
+    weighs = of.influence
+    changes, told = weighs.changes.to_numpy(), []
+    for at in np.argsort(-weighs.displacement, kind="stable")[:MOST_INFLUENTIAL]:
+        place = int(np.nanargmax(np.abs(changes[at])))
+        told.append(
+            found.InfluentialFound(
+                label=str(weighs.labels[at]),
+                leverage=float(weighs.leverage[at]),
+                displacement=float(weighs.displacement[at]),
+                parameter=weighs.fit.problem.labels[place],
+                change=float(changes[at, place]),
+            )
+        )
+    return tuple(told)
+
+
+def _displacement(of: LeaveOneOut | str) -> float | None:
+    """Of all units together: a row of weight w is w of them."""
+    if isinstance(of, str):
+        return None
+    grouped = of.groups is not None
+    counts = np.ones(len(of.influence.displacement)) if grouped else of.weights
+    return float(counts @ of.influence.displacement)
+
+
+def _learning(of: LearningCurve | str | None) -> found.LearningFound | None:
+    if of is None:
+        return None
+    if isinstance(of, str):
+        return found.LearningFound(rows=(), heldout=(), all_rows=0, effective=None, reason=of)
+    return found.LearningFound(
+        rows=tuple(of.rows.mean(axis=0)),
+        heldout=tuple(map(tuple, of.heldout)),
+        all_rows=of.all_rows,
+        effective=of.effective,
     )
 
 
@@ -181,6 +255,7 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
     if not evaluation.ordered:
         return xr.Dataset(arrays, coords=coords)
     arrays["pit"] = ("row", evaluation.pit)
+    arrays["score"] = ("row", evaluation.normal_scores[0])
     if len(fitted.plan.categories) > 2:  # whose codes are no numbers
         return xr.Dataset(arrays, coords=coords)
     arrays["mean"] = ("row", evaluation.expected)

@@ -49,9 +49,11 @@ STYLE: dict[Any, Any] = {
     "axes.facecolor": PAPER,
     "axes.titlesize": 10,
 }
+DASHED: dict[str, Any] = {"color": MUTED, "linewidth": 1, "linestyle": (0, (4, 3))}
 WIDTH = 7.8  # inches: 560 points, on which 10-point text reads well at the width of a page
 LONGEST_NAME = 26  # characters of a name before it is cut in a figure; tables show it whole
 LEGEND_WIDTH = 92  # characters that fit across a figure
+PANELS_ABREAST = 2
 CURVE_POINTS = 241  # of a curve over all rows; more cannot be seen at this width
 
 
@@ -67,6 +69,19 @@ def styled[**P](draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def canvas(height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def panels(names: Sequence[str], height: float) -> tuple[Figure, list[Axes]]:
+    """A panel for each model, two abreast, under its name in its colour."""
+    lines = -(-len(names) // PANELS_ABREAST)
+    figure = Figure(figsize=(WIDTH, height * lines), layout="constrained")
+    every = figure.subplots(lines, PANELS_ABREAST, squeeze=False).ravel()
+    for axes in every[len(names) :]:
+        axes.set_visible(False)
+    for row, (axes, name) in enumerate(zip(every, names, strict=False)):
+        axes.set_title(short(name), color=colour_of(row), loc="left")
+        axes.grid()
+    return figure, list(every[: len(names)])
 
 
 def name_rows(axes: Axes, names: Sequence[str]) -> None:
