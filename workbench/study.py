@@ -181,7 +181,6 @@ class Study(StudyFile):
         map_found = map_fit.optimum.verdict.determined
         map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
         predictive = _predictive(fit, map_fit, bound.test_rows) if fit.k > WORTH * fit.nobs else {}
-        note(f"{name}: posterior without its training rows")
         reweighted = _reweighted(map_fit)
         learning = self._learning(name, fit, bound.test_rows, note)
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")

@@ -1,6 +1,7 @@
 """Figures of a comparison for pages, notebooks and papers: plain arrays in, a Figure out."""
 
 from workbench.plots.calibration import (
+    HIGHEST_WORM,
     interval_coverage,
     reliability,
     score_quantiles,
@@ -20,6 +21,7 @@ from workbench.plots.style import FILL, INK, MUTED, PAPER, RULE, SERIES, STYLE
 __all__ = [
     "FILL",
     "GRID_CELLS",
+    "HIGHEST_WORM",
     "INK",
     "MUTED",
     "PAPER",

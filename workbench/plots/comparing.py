@@ -97,8 +97,8 @@ def count_frequencies(
     Below stand these differences alone, as the feet of bars that hang from what is expected do in
     a hanging rootogram, within a band of half-width `band`.
     """
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    axes, feet = figure.subplots(2, sharex=True, height_ratios=(2.2, 1))
+    figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
+    axes, feet = figure.subplots(2, sharex=True, height_ratios=(2, 1))
     places = np.arange(len(values))
     shares = np.asarray(observed, float)
     axes.bar(places, shares, width=0.86, color=FILL)
@@ -134,7 +134,7 @@ def count_frequencies(
         one.tick_params(axis="x", length=0)
         one.grid(axis="y")
     axes.set_ylabel("share of rows")
-    feet.set_ylabel("√observed − √expected", fontsize=8)
+    feet.set_ylabel("√obs. − √exp.")
     legend(figure, handles, ["held-out rows", *expected])
     return figure
 

@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from workbench.plots.style import DASHED, Array, colour_of, panels, styled
 
+CLOSE = 0.25  # of the width of a panel, which a label takes
+
 
 @styled
 def learning_curves(
@@ -29,11 +31,18 @@ def learning_curves(
         axes.plot(*expected[name], color=colour_of(row), linestyle=(0, (5, 2)))
         axes.axhline(limits[name], **DASHED)
         axes.set_xscale("log")
-        axes.set_xticks(rows, [f"{value:,.0f}" for value in rows])
+        axes.set_xticks(rows, _apart(rows))
         axes.minorticks_off()
         axes.set_xlabel("training rows")
         axes.set_ylabel("CE, nats per row")
     return figure
+
+
+def _apart(rows: Array) -> list[str]:
+    """The numbers of rows as labels, left out where they would run into the last one's."""
+    far = np.log(rows[-1] / rows[:-1]) > CLOSE * np.log(rows[-1] / rows[0])
+    shown = np.append(far, True)
+    return [f"{value:,.0f}" if one else "" for value, one in zip(rows, shown, strict=True)]
 
 
 def _mean(found: Array) -> Array:

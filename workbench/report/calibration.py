@@ -88,8 +88,8 @@ def worm_figure(findings: Findings, names: list[str]) -> Shown:
         plots.score_quantiles(grid, quantiles, (lower, upper)),
         "the held-out outcomes as normal scores of the model's own distribution (of counts drawn "
         "at random within the step), ordered, less the scores that as many standard normal draws "
-        "are expected to have. The band holds a perfect model's whole curve in 95 % of "
-        f"samples{effective(rows)}.",
+        f"are expected to have; beyond ±{plots.HIGHEST_WORM:g} it is cut. The band holds a perfect "
+        f"model's whole curve in 95 % of samples{effective(rows)}.",
         "curves inside the band. Rising at the right or falling at the left: outcomes more "
         "extreme than the model allows, which is what costs cross-entropy most.",
         _worm_told(grid, quantiles, lower, upper),

@@ -61,7 +61,8 @@ def influence_table(findings: Findings) -> Table:
                     )
                 )
             )
-    unit = f"Groups by {findings.data.group}" if findings.data.group else "Rows"
+    group = findings.data.group
+    unit = f"Groups by {group}" if group else "Rows"
     caption = (
         f"{unit} in the order of their displacement s'H⁻¹s: to first order twice the nats that the "
         "log-likelihood of all training rows loses at the estimate made without them; all of them "
@@ -69,7 +70,7 @@ def influence_table(findings: Findings) -> Table:
         "share of a parameter that they take, tr H⁻¹Hᵢ. Last, the parameter that moves most "
         "without them, by a Newton step, in standard errors of the observed information."
     )
-    heading = columns("Row" if not findings.data.group else "Group", "Model", "Displacement",
+    heading = columns(group or "Row", "Model", "Displacement",
                       "% of all", "Leverage", "Moves most", "by, SE",
                       text=("Model", "Moves most"))  # fmt: skip
     title = "The training rows that the fits hang on"
