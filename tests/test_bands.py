@@ -41,6 +41,9 @@ def test_coverage_is_a_binomial_share():
     assert found.value == 4 / 8  # .3, .5, .7, .6 lie between .25 and .75
     assert found.se == pytest.approx(np.sqrt(0.25 / 7))
     assert found.unit == "share of rows"
+    every = information.interval_coverage(u, 0.99)
+    assert every.value == 1.0
+    assert every.se == pytest.approx(np.sqrt(0.99 * 0.01 / 8))  # of a model that is right
 
 
 def test_the_coverage_of_a_count_is_exact_on_average():

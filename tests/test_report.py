@@ -404,6 +404,7 @@ def test_coverage_off_by_more_than_two_errors_is_told(findings, tree):
             sums = np.bincount(rows["group"].values, inside - inside.mean())
             groups = len(np.unique(rows["group"].values))
             error = np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(inside)
+            error = max(error, np.sqrt(level * (100 - level)) / 100 / np.sqrt(len(inside)))
             off = abs(inside.mean() - level / 100) > 2 * error
             share = f"{100 * inside.mean():.1f}\u00a0% in the {level}\u00a0% intervals"
             assert (share.replace("\u00a0", " ") in told.replace("\u00a0", " ")) == off

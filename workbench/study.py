@@ -21,7 +21,7 @@ from workbench.estimate import Estimate, held_at, maximum_a_posteriori, maximum_
 from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
 from workbench.formula import Design, columns_used, design, intercept_only
-from workbench.learning import LearningCurve, learning_curve
+from workbench.learning import SHARES, LearningCurve, learning_curve
 from workbench.leaving_out import LeaveOneOut, leave_one_out
 from workbench.predictive import WORTH, Predictive, predictive_cross_entropy
 from workbench.problem import Problem, bind
@@ -33,6 +33,7 @@ from workbench.table import Table, drop_missing, read, split
 
 PACKAGES = ("pymc", "pytensor", "jax", "statsmodels", "arviz", "numpy", "scipy", "formulaic")
 MOST_REWEIGHTED = 1000  # training rows, up to which reweighting takes a few seconds a model
+FEWEST_LEARNED = 10  # rows a parameter in a part; with fewer it hardly has an optimum
 BASELINE = "baseline"  # what the intercept-only model is called where it fails
 
 Note = Callable[[str], None]
@@ -206,9 +207,12 @@ class Study(StudyFile):
         """The learning curve where the study asks for one, or why there is none."""
         if not self.report.learning_curve:
             return None
+        shares = [share for share in SHARES if share * fit.nobs >= FEWEST_LEARNED * fit.k]
+        if not shares:
+            return f"no part of the rows has {FEWEST_LEARNED} for each of {fit.k} parameters"
         note(f"{name}: learning curve")
         try:
-            return learning_curve(fit, rows, rng=np.random.default_rng(self.seed))
+            return learning_curve(fit, rows, shares=shares, rng=np.random.default_rng(self.seed))
         except ModelError as reason:
             return str(reason)
 

@@ -4,6 +4,7 @@ Quantiles of the normal scores, the coverage of central intervals, and the relia
 probabilities (isotonic recalibration); each with what a perfect model gives for as many rows.
 """
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -65,10 +66,12 @@ def interval_coverage(
 
     `u` is the PIT, (n,); where it is randomised, a row on the edge of the interval counts with the
     probability that makes the coverage of a perfect model exact. The standard error is binomial,
-    or by group.
+    or by group, and never below the binomial one at this level: few rows that are all inside have
+    no spread of their own.
     """
     inside = np.abs(np.asarray(u, float) - 0.5) < level / 2
-    return mean(inside.astype(float), weights=weights, groups=groups, unit="share of rows")
+    found = mean(inside.astype(float), weights=weights, groups=groups, unit="share of rows")
+    return replace(found, se=max(found.se, float(np.sqrt(level * (1 - level) / found.count))))
 
 
 def recalibrated(

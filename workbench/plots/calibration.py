@@ -44,7 +44,7 @@ def interval_coverage(
         name_rows(axes, names)
         axes.axvline(100 * level, **DASHED)
         for row, (share, error) in enumerate(found):
-            reach = (100 * (share - 2 * error), 100 * (share + 2 * error))
+            reach = 100 * np.clip((share - 2 * error, share + 2 * error), 0, 1)
             axes.hlines(row, *reach, color=colour_of(row), linewidth=2)
             dot(axes, 100 * share, row, row, filled=True)
         axes.set_title(f"{100 * level:g} % intervals", loc="left")

@@ -33,7 +33,7 @@ def coverage_figure(findings: Findings, names: list[str]) -> Shown:
     """How many rows lie in the central predictive intervals, against what those promise."""
     found = {level: [_covered(findings, name, level) for name in names] for level in LEVELS}
     pairs = {level: [(one.value, one.se) for one in means] for level, means in found.items()}
-    randomised = ", drawn at random where a count stands on the edge" * findings.data.discrete
+    randomised = ", drawn at random where an outcome stands on the edge" * findings.data.discrete
     grouped = " by group" * (findings.data.group is not None)
     return shown(
         "figure-coverage",
@@ -204,6 +204,12 @@ def _learning_told(name: str, one: LearningFound, full: float, ce: Array) -> str
 def has(variable: str, findings: Findings, names: list[str]) -> bool:
     """Whether every model has this of each held-out row: not every kind of outcome does."""
     return all(variable in heldout_rows(findings, name) for name in names)
+
+
+def unlearned(findings: Findings) -> list[str]:
+    """Why models have no learning curve, where the study asked for one."""
+    asked = [(fit.name, fit.learning.reason) for fit in findings.fits if fit.learning is not None]
+    return [f"{name}: {reason}" for name, reason in asked if reason]
 
 
 def learned(findings: Findings, names: list[str]) -> bool:

@@ -64,6 +64,7 @@ def comparison_page(findings: Findings) -> str:
         sections=_sections(findings),
         estimates=estimates,
         left_out=left_out,
+        unlearned=calibration.unlearned(findings),
         rankings=rankings,
         likelihood=mathml(LIKELIHOOD),
         identity=mathml(IDENTITY),
