@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy import stats
+from scipy.special import logsumexp
 
 import workbench as wb
 from tests import declarations
@@ -569,6 +570,8 @@ define = "mine.py:f"
 define = "counts:poison"
 [checks]
 budget = 20
+[report]
+learning_curve = true
 """
     said = []
     declared = 'unit = "visits a year"\nwidth = 1\nmissing = "drop"'
@@ -650,6 +653,55 @@ def test_few_rows_a_parameter_have_a_predictive_density(mixed):
         assert one.gain.se < one.cross_entropy.se / 5  # paired
     reasons = [one.reason for one in mixed[0].fit("Runs away").heldout.predictive]
     assert reasons[0].startswith("no predictive density: not identified")
+
+
+def test_training_rows_left_out_of_the_posterior_have_its_predictive_density(mixed):
+    fit, data = mixed[0].fit("Poisson"), columns()
+    training = ~np.isin(np.arange(ROWS), np.random.default_rng(3).permutation(ROWS)[:30])
+    axes = [one.estimate + one.se * np.linspace(-7, 7, 141) for one in fit.parameters]
+    a, b = (values.ravel() for values in np.meshgrid(*axes))
+    rates = np.exp(a[:, None] + b[:, None] * data["age"][training])
+    rows = stats.poisson.logpmf(data["visits"][training], rates)
+    joint = rows.sum(axis=1) + stats.norm.logpdf([a, b], 0, 10).sum(axis=0)
+    exact = logsumexp(joint[:, None] - rows, axis=0) - logsumexp(joint)  # of 1 / likelihood
+    found = fit.reweighted
+    assert found.reason == ""
+    # On a logarithm's scale a Poisson's posterior has a heavier tail than a normal, and it shows.
+    assert found.k_hat > 0.7
+    assert f"up to {found.k_hat:.2g}: their weights have too heavy a tail" in found.advice
+    assert abs(found.cross_entropy.value - exact.mean()) < 4 * found.monte_carlo
+    assert abs(found.waic.value - exact.mean()) < (2 / 90) ** 2 + 4 * found.monte_carlo
+    # A prior holds what the likelihood leaves open, and the outcome does not depend on it.
+    held = mixed[0].fit("Runs away").reweighted
+    assert held.cross_entropy.value == pytest.approx(found.cross_entropy.value, abs=0.002)
+
+
+def test_the_rows_that_the_fit_hangs_on_are_statsmodels(mixed):
+    found, data = mixed[0].fit("Poisson"), columns()
+    training = ~np.isin(np.arange(ROWS), np.random.default_rng(3).permutation(ROWS)[:30])
+    design = sm.add_constant(data["age"])[training]
+    model = sm.GLM(data["visits"][training], design, family=sm.families.Poisson())
+    theirs = model.fit(tol=1e-12).get_influence()
+    hat = theirs.hat_matrix_diag
+    displacement = theirs.cooks_distance[0] * 2 * (1 - hat) ** 2
+    order = np.argsort(-displacement)[:5]
+    labels = [one.label for one in found.influential]
+    assert labels == [str(row) for row in np.flatnonzero(training)[order]]
+    for one, row in zip(found.influential, order, strict=True):
+        assert one.displacement == pytest.approx(displacement[row], rel=1e-4)
+        assert one.leverage == pytest.approx(hat[row], rel=1e-4)
+    assert found.displacement == pytest.approx(found.effective_parameters, rel=1e-6)
+    assert mixed[0].fit("Runs away").influential == ()
+
+
+def test_a_learning_curve_takes_parts_with_ten_rows_a_parameter(mixed):
+    found = mixed[0].fit("Poisson").learning
+    assert found.rows == (36.0, 63.0)  # .4 and .7 of 90; a fifth has 18, below 20
+    assert (len(found.heldout), found.all_rows) == (5, 90.0)
+    full = mixed[0].fit("Poisson").heldout.cross_entropy.value
+    # Five replicates of a first-order excess of 2 / 2 (1 / 36 - 1 / 90), to a few times itself.
+    assert abs(np.mean([part[0] for part in found.heldout]) - full) < 5 * (1 / 36 - 1 / 90)
+    assert "no learning curve: not identified" in mixed[0].fit("Runs away").learning.reason
 
 
 def test_the_findings_keep_what_is_declared_of_the_outcome(mixed):

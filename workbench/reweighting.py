@@ -73,9 +73,9 @@ class PsisLoo:
         what = "rows" if self.laplace.fit.problem.rows.groups is None else "groups"
         return (
             f"{len(self.doubtful)} of {len(self.k_hat)} {what} have a k-hat of "
-            f"{self.laplace.good_k:.2g} or more, up to {self.k_hat.max():.2g}: the posterior "
-            "without them is too far away to be reached by weights; use wb.leave_one_out, which "
-            "fits again where it must"
+            f"{self.laplace.good_k:.2g} or more, up to {self.k_hat.max():.2g}: their weights have "
+            "too heavy a tail for the error to be known; use wb.leave_one_out, which fits again "
+            "where it must"
         )
 
     def to_frame(self) -> pd.DataFrame:
