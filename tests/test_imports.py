@@ -16,7 +16,7 @@ ARROW = [
     "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "evaluation",
     "leverage", "leaving_out", "reweighting", "learning", "cross_validation", "predictive",
     "comparison", "findings", "plots", "report", "registry", "examples", "catalogue", "study_file",
-    "recording", "study", "proposal", "cli",
+    "training", "recording", "study", "proposal", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),

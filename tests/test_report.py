@@ -477,7 +477,7 @@ def test_learning_curves_are_drawn_with_what_more_rows_would_mend(findings):
     # 24 / (2 x 3000) above the limit; at 300 rows 12 (1 / 300 - 1 / 3000) and half of .001 more
     assert f"Poisson stands 0.004 nats above its limit {full - 0.004:.4f}" in said
     assert "with 300 rows loses 0.036 more (0.036 expected)" in said
-    assert "4 parts had no optimum and are left out" in said
+    assert "4 parts have no finite cross-entropy and are left out" in said
     assert "figure-learning" not in comparison_page(findings)
 
 
@@ -505,9 +505,9 @@ def test_rows_left_out_of_the_posterior_are_told_or_why_not(findings):
 
 
 def test_rows_that_a_fit_hangs_on_are_told_with_their_share(findings):
-    one = InfluentialFound(label=f"p {NASTY}", leverage=0.0123, displacement=1.25,
+    one = InfluentialFound(label=f"p {NASTY}", leverage=0.0123, displacement=1.25, share=0.1,
                            parameter="beta[age]", change=-0.456)  # fmt: skip
-    fit = findings.fits[0].model_copy(update={"influential": (one,), "displacement": 12.5})
+    fit = findings.fits[0].model_copy(update={"influential": (one,)})
     told = findings.model_copy(update={"fits": (fit, *findings.fits[1:])})
     tree = html5lib.parse(comparison_page(told), namespaceHTMLElements=False)
     shown = row_of(tree, "table-influence", "p ")

@@ -62,6 +62,9 @@ class Quantity(Value):
         )
 
 
+NOTHING = Quantity(value=None, se=None, count=0, unit="nats per row")  # a reason stands beside it
+
+
 class DivergenceFound(Value):
     """A KL divergence with its conditions; never a number without its label."""
 
@@ -166,6 +169,7 @@ class InfluentialFound(Value):
     label: str
     leverage: Number
     displacement: Number
+    share: Number  # of the displacement of all
     parameter: str  # which moves most without it
     change: Number  # of that parameter, in standard errors
 
@@ -201,7 +205,6 @@ class FitFound(Value):
     left_out: LeftOutFound | None = None
     reweighted: ReweightedFound | None = None
     influential: tuple[InfluentialFound, ...] = ()  # the most influential first
-    displacement: Number = None  # of all training rows together
     learning: LearningFound | None = None  # where the study asks for it
     se_kind: str
     verdict: VerdictFound

@@ -14,7 +14,7 @@ from workbench.agreement import Checks
 from workbench.comparison import SMALL_TOTAL, Comparison, unlike
 from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
-from workbench.findings import Quantity
+from workbench.findings import NOTHING, Quantity
 from workbench.formula import Design
 from workbench.learning import LearningCurve
 from workbench.leaving_out import LeaveOneOut
@@ -22,10 +22,14 @@ from workbench.predictive import Predictive
 from workbench.reweighting import PsisLoo
 from workbench.study_file import StudyFile
 from workbench.table import Table
+from workbench.training import (
+    influential_found,
+    learning_found,
+    left_out_found,
+    reweighted_found,
+)
 
 LARGEST_COUNT = 200  # counts up to this have their expected share stored
-MOST_INFLUENTIAL = 5  # training rows, or groups, that are told
-NOTHING = Quantity(value=None, se=None, count=0, unit="nats per row")
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,11 +121,10 @@ def fit_found(
         bic=fit.bic if verdict.determined else None,
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
         effective_parameters=fit.effective_parameters,
-        left_out=_left_out(fitted.left_out),
-        reweighted=_reweighted(fitted.reweighted),
-        influential=_influential(fitted.left_out),
-        displacement=_displacement(fitted.left_out),
-        learning=_learning(fitted.learning),
+        left_out=left_out_found(fitted.left_out),
+        reweighted=reweighted_found(fitted.reweighted),
+        influential=influential_found(fitted.left_out),
+        learning=learning_found(fitted.learning),
         se_kind=fit.covariance_kind,
         verdict=_verdict(fit),
         map_status=fitted.map_fit.status,
@@ -130,79 +133,6 @@ def fit_found(
         heldout=_heldout(fitted, baseline),
         engines=_engines(fit),
         tree=_file_name(name, fit),
-    )
-
-
-def _left_out(of: LeaveOneOut | str) -> found.LeftOutFound:
-    if isinstance(of, str):
-        return found.LeftOutFound(cross_entropy=NOTHING, refitted=0, advice="", reason=of)
-    return found.LeftOutFound(
-        cross_entropy=Quantity.of(of.cross_entropy), refitted=len(of.refitted), advice=of.advice
-    )
-
-
-def _reweighted(of: PsisLoo | str | None) -> found.ReweightedFound | None:
-    if of is None:
-        return None
-    if isinstance(of, str):
-        return found.ReweightedFound(
-            cross_entropy=NOTHING,
-            waic=NOTHING,
-            effective_parameters=None,
-            k_hat=None,
-            monte_carlo=None,
-            advice="",
-            reason=of,
-        )
-    return found.ReweightedFound(
-        cross_entropy=Quantity.of(of.cross_entropy),
-        waic=Quantity.of(of.waic),
-        effective_parameters=of.p_loo,
-        k_hat=float(of.k_hat.max()),
-        monte_carlo=of.monte_carlo,
-        advice=of.advice,
-    )
-
-
-def _influential(of: LeaveOneOut | str) -> tuple[found.InfluentialFound, ...]:
-    """The units of the largest displacement, and what each moves most."""
-    if isinstance(of, str):
-        return ()
-    weighs = of.influence
-    changes, told = weighs.changes.to_numpy(), []
-    for at in np.argsort(-weighs.displacement, kind="stable")[:MOST_INFLUENTIAL]:
-        place = int(np.nanargmax(np.abs(changes[at])))
-        told.append(
-            found.InfluentialFound(
-                label=str(weighs.labels[at]),
-                leverage=float(weighs.leverage[at]),
-                displacement=float(weighs.displacement[at]),
-                parameter=weighs.fit.problem.labels[place],
-                change=float(changes[at, place]),
-            )
-        )
-    return tuple(told)
-
-
-def _displacement(of: LeaveOneOut | str) -> float | None:
-    """Of all units together: a row of weight w is w of them."""
-    if isinstance(of, str):
-        return None
-    grouped = of.groups is not None
-    counts = np.ones(len(of.influence.displacement)) if grouped else of.weights
-    return float(counts @ of.influence.displacement)
-
-
-def _learning(of: LearningCurve | str | None) -> found.LearningFound | None:
-    if of is None:
-        return None
-    if isinstance(of, str):
-        return found.LearningFound(rows=(), heldout=(), all_rows=0, effective=None, reason=of)
-    return found.LearningFound(
-        rows=tuple(of.rows.mean(axis=0)),
-        heldout=tuple(map(tuple, of.heldout)),
-        all_rows=of.all_rows,
-        effective=of.effective,
     )
 
 

@@ -141,11 +141,13 @@ def reliability_figure(findings: Findings, names: list[str]) -> Shown:
         " The band takes rows for independent; rows of one group are not, so it is too narrow here."
     ) * ("group" in rows[names[0]].data_vars)
     told = enumeration([f"{name} {percent(share, 1)}" for name, share in outside.items()])
+    labels = findings.data.categories
+    ones = f"'{labels[1]}'" if labels else "ones"
     return shown(
         "figure-reliability",
         "Reliability: observed shares against predicted probabilities",
         plots.reliability(curves, bands, predicted),
-        "for each model the share of ones among the held-out rows, as the curve that rises with "
+        f"for each model the share of {ones} among the held-out rows, as the curve that rises with "
         "the predicted probability and fits best (pool adjacent violators), and the predicted "
         "probabilities themselves along the bottom. The band holds 95 % of the curves of a "
         f"perfect model at each probability.{grouped}",
@@ -171,7 +173,7 @@ def learning_figure(findings: Findings, names: list[str]) -> Shown:
         expected[name] = (grid, limits[name] + known(one.effective) / (2 * grid))
         told.append(_learning_told(name, one, known(full), ce))
     failed = sum(value is None for one in drawn.values() for part in one.heldout for value in part)
-    lost = f" {failed} parts had no optimum and are left out." if failed else ""
+    lost = f" {failed} parts have no finite cross-entropy and are left out." if failed else ""
     return shown(
         "figure-learning",
         "Learning curves: held-out cross-entropy as the training rows grow",
@@ -192,7 +194,7 @@ def _learning_told(name: str, one: LearningFound, full: float, ce: Array) -> str
     rest = known(one.effective) / (2 * one.all_rows)
     first = ce[:, 0][np.isfinite(ce[:, 0])]
     if not len(first):
-        return f"{name}: the smallest part has no optimum"
+        return f"{name} has no finite cross-entropy in its smallest part"
     theory = known(one.effective) / 2 * (1 / one.rows[0] - 1 / one.all_rows)
     return (
         f"{name} stands {number(rest, 2)} nats above its limit {decimals(full - rest, 4)}, and "

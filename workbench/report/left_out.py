@@ -44,20 +44,17 @@ def influence_table(findings: Findings) -> Table:
     rows = []
     for fit in findings.fits:
         for one in fit.influential:
-            share = UNKNOWN
-            if one.displacement is not None and fit.displacement:
-                share = decimals(100 * one.displacement / fit.displacement, 1)
-            change = UNKNOWN if one.change is None else decimals(one.change, 2)
+            share = None if one.share is None else 100 * one.share
             rows.append(
                 Row(
                     cells(
                         one.label,
                         fit.name,
                         number(one.displacement, 2),
-                        share,
+                        decimals(share, 1),
                         number(one.leverage, 2),
                         one.parameter,
-                        change,
+                        decimals(one.change, 2),
                     )
                 )
             )
