@@ -183,6 +183,8 @@ reference = "Poison"
         ("heldout = 0.25", "heldout = nan", "split.heldout: must be a finite number"),
         ("seed = 3", "seed = 1.5", "seed: must be a whole number"),
         ("seed = 3", "seed = true", "seed: must be a whole number"),
+        ("[split]", '[report]\nlearning_curve = "yes"\n[split]',
+         "report.learning_curve: must be true or false"),
         ("seed = 3", 'folder = "/"', "folder: unknown key"),
         ("seed = 3", "checks = 3", "checks: must be a table"),
         ('.csv"', '.csv"\nnotes = ""', 'data.notes: must be a list of texts: ["..."]'),
@@ -784,7 +786,7 @@ def test_categories_are_fitted_ranked_and_drawn(tmp_path):
     assert findings.data.categories == ("low", "mid", "high")
     assert findings.baseline is not None
     held = findings.trees["Poisson"]["heldout"]
-    assert set(held.data_vars) == {"observed", "nll", "pit"}
+    assert set(held.data_vars) == {"observed", "nll", "pit", "score"}
     labels = [parameter.label for parameter in findings.fit("Poisson").parameters]
     assert "beta[age, high]" in labels
     assert "figure-frequency" not in page
@@ -796,7 +798,7 @@ def test_two_words_are_a_binary_outcome(tmp_path):
     assert findings.failed == ()
     assert findings.data.categories == ("south", "north")  # as they first appear
     assert {"pit", "mean", "frequency"} < set(findings.trees["Poisson"]["heldout"].data_vars)
-    assert "figure-frequency" in page
+    assert "figure-reliability" in page
 
 
 def test_an_offset_stays_out_of_the_further_predictors(tmp_path):

@@ -181,8 +181,9 @@ class Study(StudyFile):
         left_out = _left_out(fit)
         map_found = map_fit.optimum.verdict.determined
         map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
-        predictive = _predictive(fit, map_fit, bound.test_rows) if fit.k > WORTH * fit.nobs else {}
-        reweighted = _reweighted(map_fit)
+        few = fit.k > WORTH * fit.nobs
+        predictive = _predictive(fit, map_fit, bound.test_rows, self.seed) if few else {}
+        reweighted = _reweighted(map_fit, self.seed)
         learning = self._learning(name, fit, bound.test_rows, note)
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
         level = FALSE_ALARMS / len(self.models)  # of the whole page
@@ -276,22 +277,25 @@ def _left_out(fit: Estimate) -> LeaveOneOut | str:
         return str(reason)
 
 
-def _reweighted(map_fit: Estimate) -> PsisLoo | str | None:
+def _reweighted(map_fit: Estimate, seed: int) -> PsisLoo | str | None:
     """The training rows left out of the posterior, or why they cannot be; of few rows alone."""
     if map_fit.problem.rows.count > MOST_REWEIGHTED:
         return None
     try:
-        return psis_loo(map_fit)
+        return psis_loo(map_fit, rng=np.random.default_rng(seed))
     except ModelError as reason:
         return str(reason)
 
 
-def _predictive(fit: Estimate, map_fit: Estimate, rows: xr.Dataset) -> dict[str, Predictive | str]:
+def _predictive(
+    fit: Estimate, map_fit: Estimate, rows: xr.Dataset, seed: int
+) -> dict[str, Predictive | str]:
     """The held-out rows under averaged densities, by estimate, or why there is none."""
     found: dict[str, Predictive | str] = {}
     for label, estimate in (("maximum likelihood", fit), ("MAP", map_fit)):
         try:
-            found[label] = predictive_cross_entropy(estimate, rows)
+            rng = np.random.default_rng(seed)
+            found[label] = predictive_cross_entropy(estimate, rows, rng=rng)
         except ModelError as reason:
             found[label] = str(reason)
     return found
