@@ -47,6 +47,4 @@ def _apart(rows: Array) -> list[str]:
 
 def _mean(found: Array) -> Array:
     """Over replicates, of those that have an optimum."""
-    known = np.isfinite(found)
-    total = np.where(known, found, 0.0).sum(axis=0)
-    return np.asarray(np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), np.nan))
+    return np.asarray(np.ma.masked_invalid(found).mean(axis=0).filled(np.nan))

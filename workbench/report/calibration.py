@@ -180,9 +180,8 @@ def learning_figure(findings: Findings, names: list[str]) -> Shown:
         plots.learning_curves(curves, expected, limits),
         "each model fitted again to nested random parts of its training rows, and its "
         "cross-entropy on the same held-out rows: a thin line for each order of the rows, dots for "
-        "their mean. "
-        "The dashed curve is what theory expects to first order, CE* + (effective parameters) / "
-        "(2n); the level line is its limit CE*, the family's best.",
+        "their mean. The dashed curve is what theory expects to first order, CE* + (effective "
+        "parameters) / (2n); the level line is its limit CE*, an estimate of the family's best.",
         "how far the curve still falls. What lies above CE* more rows would mend; what lies below "
         "it no number of rows will, only another family or other predictors.",
         "; ".join(told) + "." + lost,
