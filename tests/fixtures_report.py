@@ -112,6 +112,7 @@ def _tree(mass, observed, mean, groups, rng) -> xr.DataTree:
             "observed": ("row", observed.astype(float)),
             "nll": ("row", -np.log(mass[row, observed])),
             "pit": ("row", np.clip(pit, 0, 1)),
+            "score": ("row", stats.norm.ppf(np.clip(pit, 1e-12, 1 - 1e-12))),
             "mean": ("row", mean),
             "group": ("row", groups),
             "frequency": ("value", mass.mean(axis=0)),
@@ -198,7 +199,7 @@ def _fit(name: str, losses: np.ndarray, baseline: np.ndarray, groups: np.ndarray
         map_status="a minimum", parameters=_parameters(name), checks=_checks(name),
         heldout=HeldoutFound(
             cross_entropy=_quantity(losses, groups), gain=_quantity(baseline - losses, groups),
-            map_cross_entropy=float(losses.mean()) + 1e-5,
+            prior_worth=_quantity(1e-3 * (losses - losses.mean()) - 1e-5, groups),
             divergence=DivergenceFound(
                 estimate=Quantity.of(divergence.mean), label=divergence.label,
                 floor=divergence.floor, p_value=None, reason=divergence.reason)),
@@ -214,7 +215,7 @@ def _unranked(fit: FitFound) -> FitFound:
         for one in fit.parameters
     )
     heldout = HeldoutFound(
-        cross_entropy=unknown, gain=unknown, map_cross_entropy=None,
+        cross_entropy=unknown, gain=unknown, prior_worth=unknown,
         divergence=DivergenceFound(estimate=unknown, label="KL", floor=None, p_value=None,
                                    reason="the optimum is not regular"),
     )  # fmt: skip

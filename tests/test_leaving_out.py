@@ -186,13 +186,13 @@ def test_held_parameters_stay_and_both_engines_agree(rng):
 def test_the_rows_are_taken_in_parts_where_there_are_many(monkeypatch):
     fit = logistic()
     whole = wb.leave_one_out(fit)
-    monkeypatch.setattr("workbench.leaving_out.NUMBERS", 9 * 30)
+    monkeypatch.setattr("workbench.leverage.NUMBERS", 9 * 30)
     np.testing.assert_allclose(wb.leave_one_out(fit).pointwise, whole.pointwise, rtol=1e-10)
 
 
 def test_without_a_minimum_nothing_is_left_out():
     x = np.linspace(-1, 1, 20)
-    with pytest.raises(wb.ModelError, match="no leave-one-out: running away"):
+    with pytest.raises(wb.ModelError, match="no row can leave the fit: running away"):
         wb.leave_one_out(fitted(binary.logit, dataset(x > 0, x[:, None])))
     fit = wb.maximum_likelihood(
         wb.bind(declarations.tobit, dataset(np.abs(Y), np.ones((5, 0)))),

@@ -9,6 +9,8 @@ from scipy import stats
 
 from workbench import plots
 
+GRID = np.linspace(-2, 2, 9)
+FLAT = np.ones(9)
 NAMES = ("Hurdle", "_hidden", "a$b$_c", "A name that is far too long for the side of a figure")
 
 
@@ -24,9 +26,21 @@ def figures() -> dict[str, Figure]:
         "difference": plots.difference_intervals(NAMES, (0, 0.1, 0.2, 0.3), (0, 0.1, 0.1, 0.1), 2),
         "chain": plots.training_and_heldout(NAMES, (1.0, 2, 3, 4), (1.1, 2.1, 3.1, 4.1), 5.0),
         "counts": plots.count_frequencies(
-            ("0", "1", "2+"), (0.5, 0.3, 0.2), dict.fromkeys(NAMES, (0.4, 0.4, 0.2))
+            ("0", "1", "2+"), (0.5, 0.3, 0.2), dict.fromkeys(NAMES, (0.4, 0.4, 0.2)), 0.05
         ),
         "pit": plots.pit_difference({name: rng.random(50) for name in NAMES}, 0.1),
+        "coverage": plots.interval_coverage(NAMES, {0.5: [(0.4, 0.1)] * 4, 0.8: [(0.8, 0.1)] * 4}),
+        "worm": plots.score_quantiles(GRID, dict.fromkeys(NAMES, 2 * GRID), (-FLAT, FLAT)),
+        "reliability": plots.reliability(
+            dict.fromkeys(NAMES, ((0.1, 0.9), (0.2, 0.8))),
+            dict.fromkeys(NAMES, ((0.1, 0.9), (0.0, 0.8), (0.3, 1.0))),
+            dict.fromkeys(NAMES, rng.random(50)),
+        ),
+        "learning": plots.learning_curves(
+            dict.fromkeys(NAMES, ((10, 20, 100), ((3.0, np.nan, 1.0), (4.0, 2.0, 1.0)))),
+            dict.fromkeys(NAMES, ((10, 100), (3.0, 1.0))),
+            dict.fromkeys(NAMES, 0.9),
+        ),
         "loss": plots.loss_against_loss(*losses, *NAMES[2:]),
         "cumulative": plots.cumulative_difference(losses[0] - losses[1]),
     }
@@ -39,7 +53,10 @@ def test_figures_leave_the_settings_and_pyplot_alone():
     assert matplotlib._pylab_helpers.Gcf.get_num_fig_managers() == 0
 
 
-@pytest.mark.parametrize("which", ["difference", "chain", "counts", "pit"])
+@pytest.mark.parametrize(
+    "which",
+    ["difference", "chain", "counts", "pit", "coverage", "worm", "reliability", "learning"],
+)
 def test_every_model_is_named_even_one_that_matplotlib_would_hide(which):
     shown = " ".join(texts(figures()[which]))
     assert all(name[:20] in shown for name in NAMES)
@@ -70,6 +87,38 @@ def test_the_pit_curve_is_the_ecdf_less_uniform():
     grid, drawn = line.get_data()
     expected = stats.ecdf(pit).cdf.evaluate(grid) - grid
     np.testing.assert_allclose(drawn, expected, atol=1e-12)  # rounding of a subtraction
+
+
+def test_the_feet_are_the_differences_of_the_roots():
+    observed, expected = np.array([0.5, 0.3, 0.2]), np.array([0.4, 0.4, 0.2])
+    figure = plots.count_frequencies(("0", "1", "2+"), observed, {"a": expected}, 0.05)
+    bars, feet = figure.axes
+    drawn = feet.lines[0].get_ydata()
+    np.testing.assert_allclose(drawn, np.sqrt(observed) - np.sqrt(expected), rtol=1e-12)
+    np.testing.assert_allclose([bar.get_height() for bar in bars.patches], observed)
+
+
+def test_a_worm_is_the_difference_from_the_normal():
+    figure = plots.score_quantiles(GRID, {"a": 1.5 * GRID}, (-FLAT, FLAT))
+    x, away = figure.axes[0].lines[-1].get_data()
+    np.testing.assert_allclose(away, 0.5 * x, atol=1e-12)
+    assert figure.axes[0].get_ylim() == pytest.approx((-1.1, 1.1))  # the band and the curve
+    far = plots.score_quantiles(GRID, {"a": 9 * GRID}, (-FLAT, FLAT))
+    assert far.axes[0].get_ylim() == (-plots.HIGHEST_WORM, plots.HIGHEST_WORM)
+
+
+def test_coverage_reaches_two_errors_to_either_side():
+    figure = plots.interval_coverage(("a",), {0.5: [(0.4, 0.03)], 0.95: [(0.9, 0.01)]})
+    whiskers = [axes.collections[0].get_segments()[0][:, 0] for axes in figure.axes]
+    np.testing.assert_allclose(whiskers, [(34, 46), (88, 92)])
+
+
+def test_learning_dots_are_the_mean_of_the_parts_that_have_an_optimum():
+    figure = figures()["learning"]
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(dots[0].get_ydata(), (3.5, 2.0, 1.0))
+    shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert shown == ["10", "20", "100"]
 
 
 def test_the_cumulative_curve_ends_at_the_mean_and_starts_with_the_extreme_row():

@@ -16,8 +16,17 @@ from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
 from workbench import evaluation
-from workbench.findings import DroppedFound, Findings, LeftOutFound, Quantity
-from workbench.report import headline, numbers, rankings, write_pages
+from workbench.findings import (
+    DroppedFound,
+    Findings,
+    InfluentialFound,
+    LearningFound,
+    LeftOutFound,
+    PredictiveFound,
+    Quantity,
+    ReweightedFound,
+)
+from workbench.report import headline, left_out, numbers, rankings, write_pages
 from workbench.report.formulas import mathml
 from workbench.report.pages import comparison_page
 
@@ -161,6 +170,38 @@ def test_left_out_rows_are_told_with_what_is_doubtful_of_them(findings):
         "not known", "no leave-one-out: irregular",
     )  # fmt: skip
     assert shown[fits[2].name].note == "7 of 100 rows weigh so much"
+
+
+def test_a_predictive_density_stands_beside_the_plug_in_with_its_gain(findings):
+    assert not rankings.predictive_table(findings).rows  # many rows a parameter
+    known = PredictiveFound(
+        label="maximum likelihood",
+        cross_entropy=Quantity(value=2.345, se=0.067, count=100, unit="nats per row"),
+        gain=Quantity(value=0.0123, se=0.0034, count=100, unit="nats per row"),
+        draws=400,
+        monte_carlo=0.00051,
+    )
+    nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
+    unknown = PredictiveFound(label="MAP", cross_entropy=nothing, gain=nothing, draws=0,
+                              monte_carlo=None, reason="no Laplace draws")  # fmt: skip
+    fit = findings.fits[0]
+    heldout = fit.heldout.model_copy(update={"predictive": (known, unknown)})
+    told = findings.model_copy(update={"fits": (fit.model_copy(update={"heldout": heldout}),
+                                                *findings.fits[1:])})  # fmt: skip
+    tree = html5lib.parse(comparison_page(told), namespaceHTMLElements=False)
+    rows = tree.find(".//table[@id='table-predictive']/tbody")
+    shown = [[" ".join(" ".join(cell.itertext()).split()) for cell in row] for row in rows]
+    share = numbers.number(fit.k / fit.training_rows, 2)
+    assert shown == [
+        [f"{fit.name} maximum likelihood", share, "2.345 ± 0.067", "0.0123 ± 0.0034", "0.0005"],
+        [f"{fit.name} MAP", share, "not known no Laplace draws", "not known", "—"],
+    ]
+
+
+def test_the_priors_worth_is_a_paired_difference(findings, tree):
+    told = row_of(tree, "table-chain", "Poisson")[-1]
+    assert told == numbers.quantity(findings.fit("Poisson").heldout.prior_worth)
+    assert "±" in told
 
 
 def test_one_model_is_called_the_only_one(tmp_path):
@@ -309,7 +350,7 @@ def test_the_page_claims_no_significance(page):
 
 def test_every_figure_shows_looks_and_computes(tree):
     captions = [" ".join(found.itertext()) for found in tree.iter("figcaption")]
-    assert len(captions) == 6
+    assert len(captions) == 8
     assert all("Shows" in one and "Look for" in one and "Here" in one for one in captions)
 
 
@@ -350,6 +391,128 @@ def test_a_kl_above_its_floor_inside_the_band_is_explained(findings):
     assert f"KL averages {evaluation.RANDOMISATIONS} randomisations" in said("Hurdle NB")
     assert "contradiction" not in said("Poisson")  # it leaves the band
     assert "contradiction" not in said("nobody")
+
+
+def test_coverage_off_by_more_than_two_errors_is_told(findings, tree):
+    said = here(tree, "figure-coverage")
+    for one in findings.ranking.contenders:
+        rows = findings.trees[one.name]["heldout"]
+        told = " ".join(part for part in said.split("; ") if part.startswith(f"{one.name} has"))
+        for level in (50, 80, 95):
+            inside = np.abs(rows["pit"].values - 0.5) < level / 200
+            # by group, as statsmodels' cluster-robust mean, with G / (G - 1)
+            sums = np.bincount(rows["group"].values, inside - inside.mean())
+            groups = len(np.unique(rows["group"].values))
+            error = np.sqrt(groups / (groups - 1) * (sums**2).sum()) / len(inside)
+            error = max(error, np.sqrt(level * (100 - level)) / 100 / np.sqrt(len(inside)))
+            off = abs(inside.mean() - level / 100) > 2 * error
+            share = f"{100 * inside.mean():.1f}\u00a0% in the {level}\u00a0% intervals"
+            assert (share.replace("\u00a0", " ") in told.replace("\u00a0", " ")) == off
+
+
+def test_scores_outside_their_band_are_told_with_the_place(findings, tree):
+    said = here(tree, "figure-worm")
+    # The truth is among the models, Poisson is not: its largest scores go far beyond.
+    assert re.search(r"Poisson leaves the band over \d+ % of the scores", said)
+    scores = np.sort(findings.trees["Poisson"]["heldout/score"].values)
+    place = re.search(
+        r"; Poisson leaves .*? most where (−?[\d.]+) is expected and (−?[\d.]+)", said
+    )
+    at, observed = (float(value.replace("−", "-")) for value in place.groups())
+    rank = round(len(scores) * stats.norm.cdf(at) + 0.5) - 1
+    near = scores[max(rank - 60, 0) : rank + 60]  # the place is printed to a tenth
+    assert near.min() - 0.05 <= observed <= near.max() + 0.05
+    assert "Hurdle NB stays inside" in said or "and Hurdle NB stay inside" in said
+
+
+def binary(findings: Findings, sure: float = 1.0) -> Findings:
+    """Outcomes of 0 and 1 drawn from one model's probabilities; the others' are `sure` of them."""
+    rng = np.random.default_rng(5)
+    p = rng.beta(2, 3, 1000)
+    y = (rng.random(1000) < p).astype(float)
+    trees = {}
+    for name, tree in findings.trees.items():
+        logit = np.log(p / (1 - p)) * (1.0 if name == "Hurdle NB" else sure)
+        mean = 1 / (1 + np.exp(-logit))
+        rows = tree["heldout"].to_dataset().drop_vars(["frequency", "value", "group"])
+        rows = rows.assign(
+            observed=("row", y),
+            mean=("row", mean),
+            nll=("row", -np.log(np.where(y == 1, mean, 1 - mean))),
+            frequency=("value", [1 - mean.mean(), mean.mean()]),
+        ).assign_coords(value=[0, 1])
+        trees[name] = xr.DataTree.from_dict({"heldout": rows})
+    return findings.model_copy(update={"trees": trees})
+
+
+def test_a_binary_outcome_has_its_reliability_in_place_of_frequencies(findings):
+    page = comparison_page(binary(findings, sure=3.0))
+    tree = html5lib.parse(page, namespaceHTMLElements=False)
+    assert "figure-frequency" not in page
+    shares = dict(re.findall(r"([A-Z][\w -]*?) (\d+\.\d) %", here(tree, "figure-reliability")
+                             .partition("model, is ")[2].replace("\u00a0", " ")))  # fmt: skip
+    assert float(shares["Hurdle NB"]) < 25  # the model they were drawn from: 5 expected, in runs
+    assert float(shares["Poisson"]) > 50  # three times too sure of itself
+    assert "too narrow here" not in page
+    assert "figure-reliability" not in comparison_page(findings)  # counts
+
+
+def test_learning_curves_are_drawn_with_what_more_rows_would_mend(findings):
+    def learned(fit):
+        full, n, effective = fit.heldout.cross_entropy.value, float(fit.training_rows), 24.0
+        rows = (0.1 * n, 0.4 * n)
+        excess = [effective / 2 * (1 / part - 1 / n) for part in rows]
+        return LearningFound(
+            rows=rows, all_rows=n, effective=effective,
+            heldout=((full + excess[0] + 0.001, full + excess[1]), (full + excess[0], None)),
+        )  # fmt: skip
+
+    ranked = {one.name for one in findings.ranking.contenders}
+    fits = tuple(fit.model_copy(update={"learning": learned(fit)}) if fit.name in ranked else fit
+                 for fit in findings.fits)  # fmt: skip
+    tree = html5lib.parse(comparison_page(findings.model_copy(update={"fits": fits})),
+                          namespaceHTMLElements=False)  # fmt: skip
+    said = here(tree, "figure-learning")
+    full = findings.fit("Poisson").heldout.cross_entropy.value
+    # 24 / (2 x 3000) above the limit; at 300 rows 12 (1 / 300 - 1 / 3000) and half of .001 more
+    assert f"Poisson stands 0.004 nats above its limit {full - 0.004:.4f}" in said
+    assert "with 300 rows loses 0.036 more (0.036 expected)" in said
+    assert "4 parts have no finite cross-entropy and are left out" in said
+    assert "figure-learning" not in comparison_page(findings)
+
+
+def test_rows_left_out_of_the_posterior_are_told_or_why_not(findings):
+    def quantity(value):
+        return Quantity(value=value, se=0.067, count=100, unit="nats per row")
+
+    known = ReweightedFound(
+        cross_entropy=quantity(2.345), waic=quantity(2.341), effective_parameters=11.6, k_hat=0.43,
+        monte_carlo=0.00021, advice="",
+    )  # fmt: skip
+    doubtful = known.model_copy(update={"k_hat": 0.91, "advice": "1 of 100 rows have a k-hat"})
+    unknown = known.model_copy(update={"reason": "no Laplace draws"})
+    every = zip(findings.fits, (known, doubtful, unknown, None), strict=False)
+    fits = [fit.model_copy(update={"reweighted": one}) for fit, one in every]
+    rows = left_out.left_out_table(findings.model_copy(update={"fits": tuple(fits)})).rows
+    assert [row.cells[0].text for row in rows] == [fit.name for fit in fits[:3]]
+    shown = [(row.cells[2].text, row.cells[2].note, row.cells[3].text) for row in rows]
+    assert shown == [
+        ("2.345 ± 0.067", "± 0.0002 by the draws", "0.43"),
+        ("2.345 ± 0.067", "1 of 100 rows have a k-hat", "0.91"),
+        ("—", "no Laplace draws", "—"),
+    ]
+    assert not left_out.left_out_table(findings).rows
+
+
+def test_rows_that_a_fit_hangs_on_are_told_with_their_share(findings):
+    one = InfluentialFound(label=f"p {NASTY}", leverage=0.0123, displacement=1.25, share=0.1,
+                           parameter="beta[age]", change=-0.456)  # fmt: skip
+    fit = findings.fits[0].model_copy(update={"influential": (one,)})
+    told = findings.model_copy(update={"fits": (fit, *findings.fits[1:])})
+    tree = html5lib.parse(comparison_page(told), namespaceHTMLElements=False)
+    shown = row_of(tree, "table-influence", "p ")
+    assert shown == [f"p {NASTY}", fit.name, "1.2", "10.0", "0.012", "beta[age]", "−0.46"]
+    assert "table-influence" not in comparison_page(findings)
 
 
 def test_the_difference_without_its_extreme_rows_is_computed(findings, tree):
@@ -527,7 +690,7 @@ def test_latex_that_cannot_be_read_is_shown_as_it_stands(page):
 def test_colours_are_the_pages_variables(tree):
     drawn = [element for element in tree.iter() if str(element.tag).endswith("svg")]
     styles = [one.get("style") or "" for svg in drawn for one in svg.iter()]
-    assert len(drawn) == 6
+    assert len(drawn) == 8
     assert not re.search(r"#[0-9a-f]{6}", " ".join(styles))
 
 
@@ -594,7 +757,7 @@ def opened(browser, page_file, scheme: str, width: int):
 def test_the_page_opens_and_everybody_can_read_it(browser, page_file, scheme, width):
     page, said = opened(browser, page_file, scheme, width)
     boxes = [svg.bounding_box() for svg in page.locator("figure svg").all()]
-    assert len(boxes) == 6
+    assert len(boxes) == 8
     assert all(box["width"] > 300 and box["height"] > 80 for box in boxes)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.locator("details").evaluate_all("all => all.forEach(one => one.open = true)")

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import stats
+from scipy.special import logsumexp
 
 import workbench as wb
 from tests import declarations
@@ -181,6 +183,8 @@ reference = "Poison"
         ("heldout = 0.25", "heldout = nan", "split.heldout: must be a finite number"),
         ("seed = 3", "seed = 1.5", "seed: must be a whole number"),
         ("seed = 3", "seed = true", "seed: must be a whole number"),
+        ("[split]", '[report]\nlearning_curve = "yes"\n[split]',
+         "report.learning_curve: must be true or false"),
         ("seed = 3", 'folder = "/"', "folder: unknown key"),
         ("seed = 3", "checks = 3", "checks: must be a table"),
         ('.csv"', '.csv"\nnotes = ""', 'data.notes: must be a list of texts: ["..."]'),
@@ -568,6 +572,8 @@ define = "mine.py:f"
 define = "counts:poison"
 [checks]
 budget = 20
+[report]
+learning_curve = true
 """
     said = []
     declared = 'unit = "visits a year"\nwidth = 1\nmissing = "drop"'
@@ -623,6 +629,81 @@ def test_the_findings_are_statsmodels_own_numbers(mixed):
     entropy = fit.heldout.cross_entropy
     assert entropy.value == pytest.approx(losses.mean(), rel=1e-6)
     assert entropy.se == pytest.approx(losses.std(ddof=1) / math.sqrt(len(losses)), rel=1e-6)
+
+
+def test_the_priors_worth_is_paired_with_its_own_error(mixed):
+    fit = mixed[0].fit("Poisson")
+    study = columns()
+    held = np.isin(np.arange(ROWS), np.random.default_rng(3).permutation(ROWS)[:30])
+    age, visits = study["age"][held], study["visits"][held]
+    likelihood, posterior = (
+        -stats.poisson.logpmf(visits, np.exp(b[0] + b[1] * age))
+        for b in np.array([(one.estimate, one.map_estimate) for one in fit.parameters]).T
+    )
+    worth = fit.heldout.prior_worth
+    d = likelihood - posterior
+    assert worth.value == pytest.approx(d.mean(), rel=1e-6)
+    assert worth.se == pytest.approx(d.std(ddof=1) / math.sqrt(30), rel=1e-6)
+
+
+def test_few_rows_a_parameter_have_a_predictive_density(mixed):
+    fit = mixed[0].fit("Poisson")  # 2 parameters on 90 rows
+    found = {one.label: one for one in fit.heldout.predictive}
+    assert list(found) == ["maximum likelihood", "MAP"]
+    for one in found.values():
+        assert abs(one.cross_entropy.value - fit.heldout.cross_entropy.value) < 0.02  # 1 / 50
+        assert one.gain.se < one.cross_entropy.se / 5  # paired
+    reasons = [one.reason for one in mixed[0].fit("Runs away").heldout.predictive]
+    assert reasons[0].startswith("no predictive density: not identified")
+
+
+def test_training_rows_left_out_of_the_posterior_have_its_predictive_density(mixed):
+    fit, data = mixed[0].fit("Poisson"), columns()
+    training = ~np.isin(np.arange(ROWS), np.random.default_rng(3).permutation(ROWS)[:30])
+    axes = [one.estimate + one.se * np.linspace(-7, 7, 141) for one in fit.parameters]
+    a, b = (values.ravel() for values in np.meshgrid(*axes))
+    rates = np.exp(a[:, None] + b[:, None] * data["age"][training])
+    rows = stats.poisson.logpmf(data["visits"][training], rates)
+    joint = rows.sum(axis=1) + stats.norm.logpdf([a, b], 0, 10).sum(axis=0)
+    exact = logsumexp(joint[:, None] - rows, axis=0) - logsumexp(joint)  # of 1 / likelihood
+    found = fit.reweighted
+    assert found.reason == ""
+    # On a logarithm's scale a Poisson's posterior has a heavier tail than a normal, and it shows.
+    assert found.k_hat > 0.7
+    assert f"up to {found.k_hat:.2g}: their weights have too heavy a tail" in found.advice
+    assert abs(found.cross_entropy.value - exact.mean()) < 4 * found.monte_carlo
+    assert abs(found.waic.value - exact.mean()) < (2 / 90) ** 2 + 4 * found.monte_carlo
+    # A prior holds what the likelihood leaves open, and the outcome does not depend on it.
+    held = mixed[0].fit("Runs away").reweighted
+    assert held.cross_entropy.value == pytest.approx(found.cross_entropy.value, abs=0.002)
+
+
+def test_the_rows_that_the_fit_hangs_on_are_statsmodels(mixed):
+    found, data = mixed[0].fit("Poisson"), columns()
+    training = ~np.isin(np.arange(ROWS), np.random.default_rng(3).permutation(ROWS)[:30])
+    design = sm.add_constant(data["age"])[training]
+    model = sm.GLM(data["visits"][training], design, family=sm.families.Poisson())
+    theirs = model.fit(tol=1e-12).get_influence()
+    hat = theirs.hat_matrix_diag
+    displacement = theirs.cooks_distance[0] * 2 * (1 - hat) ** 2
+    order = np.argsort(-displacement)[:5]
+    labels = [one.label for one in found.influential]
+    assert labels == [str(row) for row in np.flatnonzero(training)[order]]
+    for one, row in zip(found.influential, order, strict=True):
+        assert one.displacement == pytest.approx(displacement[row], rel=1e-4)
+        assert one.leverage == pytest.approx(hat[row], rel=1e-4)
+        assert one.share == pytest.approx(one.displacement / found.effective_parameters, rel=1e-6)
+    assert mixed[0].fit("Runs away").influential == ()
+
+
+def test_a_learning_curve_takes_parts_with_ten_rows_a_parameter(mixed):
+    found = mixed[0].fit("Poisson").learning
+    assert found.rows == (36.0, 63.0)  # .4 and .7 of 90; a fifth has 18, below 20
+    assert (len(found.heldout), found.all_rows) == (5, 90.0)
+    full = mixed[0].fit("Poisson").heldout.cross_entropy.value
+    # Five replicates of a first-order excess of 2 / 2 (1 / 36 - 1 / 90), to a few times itself.
+    assert abs(np.mean([part[0] for part in found.heldout]) - full) < 5 * (1 / 36 - 1 / 90)
+    assert "no learning curve: not identified" in mixed[0].fit("Runs away").learning.reason
 
 
 def test_the_findings_keep_what_is_declared_of_the_outcome(mixed):
@@ -705,7 +786,7 @@ def test_categories_are_fitted_ranked_and_drawn(tmp_path):
     assert findings.data.categories == ("low", "mid", "high")
     assert findings.baseline is not None
     held = findings.trees["Poisson"]["heldout"]
-    assert set(held.data_vars) == {"observed", "nll", "pit"}
+    assert set(held.data_vars) == {"observed", "nll", "pit", "score"}
     labels = [parameter.label for parameter in findings.fit("Poisson").parameters]
     assert "beta[age, high]" in labels
     assert "figure-frequency" not in page
@@ -718,7 +799,7 @@ def test_two_words_are_a_binary_outcome(tmp_path):
     assert findings.failed == ()
     assert findings.data.categories == ("south", "north")  # as they first appear
     assert {"pit", "mean", "frequency"} < set(findings.trees["Poisson"]["heldout"].data_vars)
-    assert "figure-frequency" in page
+    assert "figure-reliability" in page
 
 
 @pytest.mark.slow

@@ -31,9 +31,13 @@ if TYPE_CHECKING:
     from workbench.findings import Findings
     from workbench.formula import Design, design
     from workbench.information import Divergence, Mean
+    from workbench.learning import LearningCurve, learning_curve
     from workbench.leaving_out import LeaveOneOut, leave_one_out
+    from workbench.leverage import Influence, influence
+    from workbench.predictive import Predictive, predictive_cross_entropy
     from workbench.problem import Problem, bind
     from workbench.report import write_pages
+    from workbench.reweighting import PsisLoo, psis_loo
     from workbench.study import Study
     from workbench.table import Folds, Table, drop_missing, folds, read, split
 
@@ -57,9 +61,13 @@ HOMES = {
     "findings": ("Findings",),
     "formula": ("Design", "design"),
     "information": ("Divergence", "Mean"),
+    "learning": ("LearningCurve", "learning_curve"),
     "leaving_out": ("LeaveOneOut", "leave_one_out"),
+    "leverage": ("Influence", "influence"),
+    "predictive": ("Predictive", "predictive_cross_entropy"),
     "problem": ("Problem", "bind"),
     "report": ("write_pages",),
+    "reweighting": ("PsisLoo", "psis_loo"),
     "study": ("Study",),
     "table": ("Folds", "Table", "drop_missing", "folds", "read", "split"),
 }
@@ -77,11 +85,15 @@ __all__ = [
     "Evaluation",
     "Findings",
     "Folds",
+    "Influence",
     "Laplace",
+    "LearningCurve",
     "LeaveOneOut",
     "Mean",
     "ModelError",
+    "Predictive",
     "Problem",
+    "PsisLoo",
     "Study",
     "StudyError",
     "Table",
@@ -95,11 +107,15 @@ __all__ = [
     "evaluate",
     "fit",
     "folds",
+    "influence",
+    "learning_curve",
     "leave_one_out",
     "likelihood_ratio_test",
     "maximum_a_posteriori",
     "maximum_likelihood",
+    "predictive_cross_entropy",
     "prior_pull",
+    "psis_loo",
     "read",
     "split",
     "write_pages",

@@ -62,6 +62,9 @@ class Quantity(Value):
         )
 
 
+NOTHING = Quantity(value=None, se=None, count=0, unit="nats per row")  # a reason stands beside it
+
+
 class DivergenceFound(Value):
     """A KL divergence with its conditions; never a number without its label."""
 
@@ -118,12 +121,24 @@ class CheckFound(Value):
     why: str
 
 
+class PredictiveFound(Value):
+    """The held-out rows under a density averaged over Laplace draws, beside the plug-in one."""
+
+    label: str  # whose density is averaged
+    cross_entropy: Quantity
+    gain: Quantity  # plug-in less predictive, paired; above zero averaging helps
+    draws: int
+    monte_carlo: Number  # nats per row that the number of draws leaves open
+    reason: str = ""  # why there is none
+
+
 class HeldoutFound(Value):
     """A fit on the held-out rows; cross-entropy in nats per row, lower is better."""
 
     cross_entropy: Quantity
     gain: Quantity  # baseline minus this model, paired; above zero is better
-    map_cross_entropy: Number
+    prior_worth: Quantity  # maximum likelihood minus MAP, paired; above zero the prior helps
+    predictive: tuple[PredictiveFound, ...] = ()  # of few rows a parameter alone
     divergence: DivergenceFound
 
 
@@ -134,6 +149,39 @@ class LeftOutFound(Value):
     refitted: int  # rows, or groups, for which one Newton step would not do: fitted again
     advice: str  # empty where nothing is doubtful
     reason: str = ""  # why nothing was left out
+
+
+class ReweightedFound(Value):
+    """Training rows, each under the MAP's posterior without it, by reweighted Laplace draws."""
+
+    cross_entropy: Quantity
+    waic: Quantity
+    effective_parameters: Number
+    k_hat: Number  # the largest of all rows, or groups
+    monte_carlo: Number  # nats per row that the number of draws leaves open
+    advice: str  # empty where nothing is doubtful
+    reason: str = ""  # why there is none
+
+
+class InfluentialFound(Value):
+    """A training row, or group, that the fit hangs on."""
+
+    label: str
+    leverage: Number
+    displacement: Number
+    share: Number  # of the displacement of all
+    parameter: str  # which moves most without it
+    change: Number  # of that parameter, in standard errors
+
+
+class LearningFound(Value):
+    """Held-out CE of fits to parts of the training rows; `heldout` by replicate and part."""
+
+    rows: tuple[float, ...]  # of each part, on average over replicates
+    heldout: tuple[tuple[Number, ...], ...]
+    all_rows: float
+    effective: Number
+    reason: str = ""  # why there is none
 
 
 class FitFound(Value):
@@ -155,6 +203,9 @@ class FitFound(Value):
     bic_units: str
     effective_parameters: Number
     left_out: LeftOutFound | None = None
+    reweighted: ReweightedFound | None = None
+    influential: tuple[InfluentialFound, ...] = ()  # the most influential first
+    learning: LearningFound | None = None  # where the study asks for it
     se_kind: str
     verdict: VerdictFound
     map_status: str
@@ -254,10 +305,11 @@ class Findings(Value):
     """Everything that a page is drawn from. `trees` holds each fit's arrays by model name.
 
     A tree is ArviZ's container, with a group `heldout` beside the usual ones: `observed, nll,
-    pit, mean` along `row` (row labels as its coordinate, `group` codes where declared) and, for
-    counts, `frequency` along `value`: the share of each count that the model expects. Several
-    outcomes on a row have neither `pit` nor `mean`; three categories or more have no `mean` and
-    no `frequency`: their codes are no numbers.
+    pit, score, mean` along `row` (row labels as its coordinate, `group` codes where declared;
+    `score` is the PIT's normal score) and, for counts, `frequency` along `value`: the share of
+    each count that the model expects. Several outcomes on a row have neither `pit`, `score` nor
+    `mean`; three categories or more have neither `mean` nor `frequency`: their codes are no
+    numbers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)

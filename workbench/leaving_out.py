@@ -1,8 +1,7 @@
 """Leave-one-out: each row's loss under a fit that did not see it, without fitting n times.
 
-One Newton step from the estimate leaves a row, or a group, out: theta + (H - H_i)^-1 s_i, with
-the exact second derivatives (Rad and Maleki 2020; Giordano et al. 2019). Where the row weighs so
-much that one step will not do, the fit is made again without it.
+One Newton step from the estimate leaves a row, or a group, out (see leverage.py). Where the row
+weighs so much that one step will not do, the fit is made again without it.
 """
 
 from collections.abc import Iterator
@@ -12,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from workbench import information, resampling
-from workbench.errors import DataError, ModelError
+from workbench.errors import DataError
 from workbench.estimate import Estimate
 from workbench.information import Mean
+from workbench.leverage import Influence, influence
 
 # Beyond these a step overshoots (measured on normal regressions with a spread of their own).
 LEVERAGE = 0.3  # of a row: tr H^-1 H_i
@@ -22,15 +22,14 @@ RISE = 1.0  # nats by which a row's loss rises when it is left out
 MOST = 0.05  # of the rows, or groups, that are fitted again
 FEWEST = 10  # of them at least
 MANY = 0.3  # parameters a unit, from which on folds serve better
-NUMBERS = 20_000_000  # of the rows' second derivatives in memory at once
 
 
 @dataclass(frozen=True, eq=False)
 class LeaveOneOut:
     """The rows' losses with each unit (a row, or a declared group) left out in its turn.
 
-    `pointwise` and `training` are NLL of each row (n,), left out and not, in nats. `leverage`
-    and `shift` are by unit: tr H^-1 H_i, and how far the estimate moves, in standard errors.
+    `pointwise` and `training` are NLL of each row (n,), left out and not, in nats. `shift` is by
+    unit, how far the estimate moves, in standard errors.
     `refitted` units were fitted again exactly; `doubtful` ones wanted it beyond the limit. Without
     a `failed` unit there is no optimum: its losses are NaN, and the cross-entropy is unknown.
     """
@@ -41,13 +40,22 @@ class LeaveOneOut:
     weights: np.ndarray
     groups: np.ndarray | None
     labels: np.ndarray
-    units: np.ndarray  # of each row: the place of its unit
-    leverage: np.ndarray
+    influence: Influence
     shift: np.ndarray
     refitted: np.ndarray
     doubtful: np.ndarray
     failed: np.ndarray
     k: int
+
+    @property
+    def units(self) -> np.ndarray:
+        """Of each row the place of its unit."""
+        return self.influence.units
+
+    @property
+    def leverage(self) -> np.ndarray:
+        """tr H^-1 H_i of each unit."""
+        return self.influence.leverage
 
     @property
     def cross_entropy(self) -> Mean:
@@ -108,19 +116,15 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
     whole. Raises ModelError without a regular optimum, within bounds, and where rows are not
     separate; DataError for a share that is none.
     """
-    _require_steps(fit, most)
-    problem = fit.problem
-    groups, count = problem.rows.groups, problem.rows.count
-    units = np.arange(count) if groups is None else np.unique(groups, return_inverse=True)[1]
-    weights = problem.rows.weights
-    times = np.minimum(weights, 1.0) if groups is None else weights
+    if not 0 <= most <= 1:
+        raise DataError(f"most is a share between 0 and 1, not {most:g}")
+    problem, weighs = fit.problem, influence(fit)
+    units, times, leverage = weighs.units, weighs.times, weighs.leverage
     training = -problem.pointwise(fit.theta)
-    moved, leverage, definite = _stepped(fit, units, times)
-    thetas = np.tile(fit.theta, (len(leverage), 1))
-    thetas[:, fit.moves] += moved
+    thetas = fit.theta + weighs.steps
     losses = -problem.pointwise_apart(thetas[units])
     rises = np.bincount(units, times * (losses - training))
-    flagged = np.flatnonzero(~definite | (leverage > LEVERAGE) | ~(rises < RISE))
+    flagged = np.flatnonzero(~weighs.definite | (leverage > LEVERAGE) | ~(rises < RISE))
     allowed = max(FEWEST, int(most * len(leverage))) if most else 0
     again = flagged[np.argsort(-leverage[flagged])][:allowed]
     exact = np.array(list(_refitted(fit, again, units, times))).reshape(len(again), len(fit.theta))
@@ -133,82 +137,16 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
         name=problem.name,
         pointwise=losses,
         training=training,
-        weights=weights,
-        groups=groups,
+        weights=problem.rows.weights,
+        groups=problem.rows.groups,
         labels=np.asarray(problem.rows.labels),
-        units=units,
-        leverage=leverage,
+        influence=weighs,
         shift=np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", apart, curvature, apart), 0.0)),
         refitted=again[found],
         doubtful=np.setdiff1d(flagged, again),
         failed=again[~found],
         k=fit.k,
     )
-
-
-def _require_steps(fit: Estimate, most: float) -> None:
-    """Raise where no step from the fit leaves a row out."""
-    if not 0 <= most <= 1:
-        raise DataError(f"most is a share between 0 and 1, not {most:g}")
-    if not fit.optimum.verdict.regular:
-        raise ModelError(f"no leave-one-out: {fit.status}. {fit.optimum.verdict.advice}")
-    if fit.bounds is not None:
-        raise ModelError("one Newton step knows of no bounds; leave rows out of the free fit")
-
-
-def _stepped(
-    fit: Estimate, units: np.ndarray, times: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """By unit: the Newton step (u, m), the leverage, and whether the curvature stays positive."""
-    problem, moves, count = fit.problem, fit.moves, int(units.max()) + 1
-    scale = 1.0 / np.sqrt(np.diag(fit.optimum.information)[moves])
-    whole = scale[:, None] * fit.optimum.information[np.ix_(moves, moves)] * scale
-    scores = _by_unit(times[:, None] * problem.scores(fit.theta)[:, moves] * scale, units, count)
-    step, leverage = np.zeros_like(scores), np.zeros(count)
-    definite = np.zeros(count, dtype=bool)
-    for part, rows in _parts(units, count, len(fit.theta)):
-        inner = problem if len(rows) == problem.rows.count else problem.among(rows)
-        curvature = inner.row_hessians(fit.theta)[np.ix_(np.arange(len(rows)), moves, moves)]
-        place = np.searchsorted(part, units[rows])
-        weighted = -times[rows, None, None] * scale[:, None] * curvature * scale
-        lost = _by_unit(weighted, place, len(part))
-        left = whole - lost
-        finite = np.isfinite(left).all(axis=(1, 2))
-        left[~finite] = -whole  # no minimum without the unit, as far as one step can tell
-        definite[part] = _positive_definite(left)
-        leverage[part] = np.einsum("ij,uji->u", np.linalg.inv(whole), lost)
-        safe = np.where(definite[part][:, None, None], left, whole)
-        step[part] = -np.linalg.solve(safe, scores[part][..., None])[..., 0]
-    return step * scale, leverage, definite
-
-
-def _by_unit(values: np.ndarray, units: np.ndarray, count: int) -> np.ndarray:
-    """Sums of rows' values, the rows of one unit together."""
-    sums = np.zeros((count, *values.shape[1:]))
-    if len(units) == count:  # each is alone
-        sums[units] = values
-    else:
-        np.add.at(sums, units, values)
-    return sums
-
-
-def _positive_definite(matrices: np.ndarray) -> np.ndarray:
-    """Of each (u, m, m); all of them have a Cholesky factor, mostly, which is found sooner."""
-    try:
-        np.linalg.cholesky(matrices)
-    except np.linalg.LinAlgError:
-        return np.asarray((np.linalg.eigvalsh(matrices) > 0).all(axis=1))
-    return np.ones(len(matrices), dtype=bool)
-
-
-def _parts(units: np.ndarray, count: int, k: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Units, and their rows, some at a time, so that their second derivatives find room."""
-    together = max(1, int(NUMBERS / max(k, 1) ** 2 * count / len(units)))
-    order = np.argsort(units, kind="stable")
-    for first in range(0, count, together):
-        part = np.arange(first, min(first + together, count))
-        begin, end = np.searchsorted(units[order], (part[0], part[-1] + 1))
-        yield part, np.sort(order[begin:end])
 
 
 def _refitted(

@@ -14,11 +14,20 @@ from workbench.agreement import Checks
 from workbench.comparison import SMALL_TOTAL, Comparison, unlike
 from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
-from workbench.findings import Quantity
+from workbench.findings import NOTHING, Quantity
 from workbench.formula import Design
+from workbench.learning import LearningCurve
 from workbench.leaving_out import LeaveOneOut
+from workbench.predictive import Predictive
+from workbench.reweighting import PsisLoo
 from workbench.study_file import StudyFile
 from workbench.table import Table
+from workbench.training import (
+    influential_found,
+    learning_found,
+    left_out_found,
+    reweighted_found,
+)
 
 LARGEST_COUNT = 200  # counts up to this have their expected share stored
 
@@ -34,6 +43,9 @@ class Fitted:
     evaluation: Evaluation
     left_out: LeaveOneOut | str  # or why rows could not be left out
     map_evaluation: Evaluation | None  # None where the MAP has no determined maximum
+    predictive: dict[str, Predictive | str]  # by objective; or why there is none
+    reweighted: PsisLoo | str | None  # None where there are too many rows to be worth it
+    learning: LearningCurve | str | None  # None where the study does not ask for it
     checks: Checks
 
     @property
@@ -109,7 +121,10 @@ def fit_found(
         bic=fit.bic if verdict.determined else None,
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
         effective_parameters=fit.effective_parameters,
-        left_out=_left_out(fitted.left_out),
+        left_out=left_out_found(fitted.left_out),
+        reweighted=reweighted_found(fitted.reweighted),
+        influential=influential_found(fitted.left_out),
+        learning=learning_found(fitted.learning),
         se_kind=fit.covariance_kind,
         verdict=_verdict(fit),
         map_status=fitted.map_fit.status,
@@ -118,15 +133,6 @@ def fit_found(
         heldout=_heldout(fitted, baseline),
         engines=_engines(fit),
         tree=_file_name(name, fit),
-    )
-
-
-def _left_out(of: LeaveOneOut | str) -> found.LeftOutFound:
-    if isinstance(of, str):
-        nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
-        return found.LeftOutFound(cross_entropy=nothing, refitted=0, advice="", reason=of)
-    return found.LeftOutFound(
-        cross_entropy=Quantity.of(of.cross_entropy), refitted=len(of.refitted), advice=of.advice
     )
 
 
@@ -179,6 +185,7 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
     if not evaluation.ordered:
         return xr.Dataset(arrays, coords=coords)
     arrays["pit"] = ("row", evaluation.pit)
+    arrays["score"] = ("row", evaluation.normal_scores[0])
     if len(fitted.plan.categories) > 2:  # whose codes are no numbers
         return xr.Dataset(arrays, coords=coords)
     arrays["mean"] = ("row", evaluation.expected)
@@ -213,16 +220,16 @@ def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound,
 
 def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     evaluation, kl = fitted.evaluation, fitted.evaluation.kl
-    nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
-    gain = nothing
+    gain = worth = NOTHING
+    if fitted.map_evaluation is not None:
+        worth = Quantity.of(_gain(fitted.map_evaluation, evaluation))
     if baseline is not None and not unlike(evaluation, baseline):
         gain = Quantity.of(_gain(evaluation, baseline))
     return found.HeldoutFound(
         cross_entropy=Quantity.of(evaluation.cross_entropy),
         gain=gain,
-        map_cross_entropy=(
-            fitted.map_evaluation.cross_entropy.value if fitted.map_evaluation else None
-        ),
+        prior_worth=worth,
+        predictive=tuple(_predictive(*one) for one in fitted.predictive.items()),
         divergence=found.DivergenceFound(
             estimate=Quantity.of(kl.mean),
             label=kl.label,
@@ -233,8 +240,22 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     )
 
 
+def _predictive(label: str, of: Predictive | str) -> found.PredictiveFound:
+    if isinstance(of, str):
+        return found.PredictiveFound(
+            label=label, cross_entropy=NOTHING, gain=NOTHING, draws=0, monte_carlo=None, reason=of
+        )
+    return found.PredictiveFound(
+        label=label,
+        cross_entropy=Quantity.of(of.cross_entropy),
+        gain=Quantity.of(of.gain),
+        draws=of.draws,
+        monte_carlo=of.monte_carlo,
+    )
+
+
 def _gain(evaluation: Evaluation, baseline: Evaluation) -> information.Mean:
-    """CE of the baseline minus CE of the model, paired: above zero, the predictors help."""
+    """CE of the baseline minus CE of the model, paired: above zero, the model is better."""
     return information.mean(
         baseline.pointwise - evaluation.pointwise,
         weights=evaluation.weights,

@@ -21,14 +21,19 @@ from workbench.estimate import Estimate, held_at, maximum_a_posteriori, maximum_
 from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
 from workbench.formula import Design, columns_used, design, intercept_only
+from workbench.learning import SHARES, LearningCurve, learning_curve
 from workbench.leaving_out import LeaveOneOut, leave_one_out
+from workbench.predictive import WORTH, Predictive, predictive_cross_entropy
 from workbench.problem import Problem, bind
 from workbench.recording import Fitted, baseline_found, data_found, fit_found, ranking_found, tree
 from workbench.registry import definition_named
+from workbench.reweighting import PsisLoo, psis_loo
 from workbench.study_file import StudyFile, read_study_file
 from workbench.table import Table, drop_missing, read, split
 
 PACKAGES = ("pymc", "pytensor", "jax", "statsmodels", "arviz", "numpy", "scipy", "formulaic")
+MOST_REWEIGHTED = 1000  # training rows, up to which reweighting takes a few seconds a model
+FEWEST_LEARNED = 10  # rows a parameter in a part; with fewer it hardly has an optimum
 BASELINE = "baseline"  # what the intercept-only model is called where it fails
 
 Note = Callable[[str], None]
@@ -176,12 +181,41 @@ class Study(StudyFile):
         left_out = _left_out(fit)
         map_found = map_fit.optimum.verdict.determined
         map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
+        few = fit.k > WORTH * fit.nobs
+        predictive = _predictive(fit, map_fit, bound.test_rows, self.seed) if few else {}
+        reweighted = _reweighted(map_fit, self.seed)
+        learning = self._learning(name, fit, bound.test_rows, note)
         note(f"{name}: checking against statsmodels (up to {self.checks.budget:g} s)")
         level = FALSE_ALARMS / len(self.models)  # of the whole page
         checks = check(fit, budget=self.checks.budget, level=level, clock=clock)
         return Fitted(
-            bound.plan, bound.definition, fit, map_fit, evaluation, left_out, map_evaluation, checks
+            plan=bound.plan,
+            definition=bound.definition,
+            fit=fit,
+            map_fit=map_fit,
+            evaluation=evaluation,
+            left_out=left_out,
+            map_evaluation=map_evaluation,
+            predictive=predictive,
+            reweighted=reweighted,
+            learning=learning,
+            checks=checks,
         )
+
+    def _learning(
+        self, name: str, fit: Estimate, rows: xr.Dataset, note: Note
+    ) -> LearningCurve | str | None:
+        """The learning curve where the study asks for one, or why there is none."""
+        if not self.report.learning_curve:
+            return None
+        shares = [share for share in SHARES if share * fit.nobs >= FEWEST_LEARNED * fit.k]
+        if not shares:
+            return f"no part of the rows has {FEWEST_LEARNED} for each of {fit.k} parameters"
+        note(f"{name}: learning curve")
+        try:
+            return learning_curve(fit, rows, shares=shares, rng=np.random.default_rng(self.seed))
+        except ModelError as reason:
+            return str(reason)
 
     def _first(self, fitted: dict[str, Fitted]) -> Fitted | None:
         return fitted.get(self.reference) or next(iter(fitted.values()), None)
@@ -241,3 +275,27 @@ def _left_out(fit: Estimate) -> LeaveOneOut | str:
         return leave_one_out(fit)
     except ModelError as reason:
         return str(reason)
+
+
+def _reweighted(map_fit: Estimate, seed: int) -> PsisLoo | str | None:
+    """The training rows left out of the posterior, or why they cannot be; of few rows alone."""
+    if map_fit.problem.rows.count > MOST_REWEIGHTED:
+        return None
+    try:
+        return psis_loo(map_fit, rng=np.random.default_rng(seed))
+    except ModelError as reason:
+        return str(reason)
+
+
+def _predictive(
+    fit: Estimate, map_fit: Estimate, rows: xr.Dataset, seed: int
+) -> dict[str, Predictive | str]:
+    """The held-out rows under averaged densities, by estimate, or why there is none."""
+    found: dict[str, Predictive | str] = {}
+    for label, estimate in (("maximum likelihood", fit), ("MAP", map_fit)):
+        try:
+            rng = np.random.default_rng(seed)
+            found[label] = predictive_cross_entropy(estimate, rows, rng=rng)
+        except ModelError as reason:
+            found[label] = str(reason)
+    return found

@@ -28,6 +28,7 @@ Mistake = tuple[str, str]  # place in the file, what is wrong there
 WAYS_TO_SPLIT = ("heldout", "last", "after", "column")
 # pydantic's kinds of mistakes in the words of someone who writes a study file.
 WORDS = {
+    "bool_type": "must be true or false",
     "dict_type": "must be a table",
     "finite_number": "must be a finite number",
     "float_type": "must be a number",
@@ -140,10 +141,11 @@ class ChecksSection(Section):
 
 
 class ReportSection(Section):
-    """What the page relates the models to."""
+    """What the page relates the models to, and what it shows besides."""
 
     reference: str | None = None
     baseline: str | None = None
+    learning_curve: bool = False  # each model fitted again to parts of its training rows
 
 
 class StudyFile(Section):

@@ -100,9 +100,7 @@ class Laplace:
         """
         if not np.isfinite(self.log_weights).all():
             return float("nan")
-        if np.ptp(self.log_weights) < EVEN:
-            return float("-inf")
-        return float(array_stats.psislw(-self.log_weights)[1])  # it takes their negatives
+        return smoothed(self.log_weights)[1]
 
     @property
     def good_k(self) -> float:
@@ -195,11 +193,30 @@ def laplace(fit: "Estimate", draws: int, rng: np.random.Generator | None) -> Lap
             f"no Laplace draws: on the unconstrained scale the mode is {found.verdict.status}. "
             f"{found.verdict.advice}"
         )
-    deviates = (rng or np.random.default_rng(0)).standard_normal((len(found.theta), draws))
-    factor = np.linalg.cholesky(found.information)
-    thetas = density.whole(found.theta + solve_triangular(factor.T, deviates).T)
-    log_q = _log_peak(found.information) - 0.5 * np.sum(deviates**2, axis=0)
+    drawn, log_q = normal_draws(found.theta, found.information, draws, rng)
+    thetas = density.whole(drawn)
     return Laplace(fit, released(found, density), thetas, -density.objective.values(thetas), log_q)
+
+
+def smoothed(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
+    """Importance log-weights (S,) with their tail as a Pareto's, adding up to 1, and its k-hat.
+
+    Where all weights are equal there is no tail: k-hat is -inf.
+    """
+    if np.ptp(log_weights) < EVEN:
+        return np.full(len(log_weights), -np.log(len(log_weights))), float("-inf")
+    weights, k_hat = array_stats.psislw(-log_weights)  # it takes their negatives
+    return np.asarray(weights), float(k_hat)
+
+
+def normal_draws(
+    mean: np.ndarray, precision: np.ndarray, draws: int, rng: np.random.Generator | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draws (S, k) from the normal of this mean and inverse covariance; its log density there."""
+    deviates = (rng or np.random.default_rng(0)).standard_normal((len(mean), draws))
+    factor = np.linalg.cholesky(precision)
+    log_q = _log_peak(precision) - 0.5 * np.sum(deviates**2, axis=0)
+    return mean + solve_triangular(factor.T, deviates).T, log_q
 
 
 def _mode(fit: "Estimate", density: Held) -> Optimum:

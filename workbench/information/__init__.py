@@ -11,6 +11,12 @@ from workbench.information.averages import (
     mean,
     simultaneous_z,
 )
+from workbench.information.bands import (
+    interval_coverage,
+    quantile_band,
+    recalibrated,
+    reliability_band,
+)
 from workbench.information.calibration import (
     calibration_divergence,
     normal_scores,
@@ -41,6 +47,7 @@ __all__ = [
     "entropy_miller_madow",
     "entropy_nearest_neighbour",
     "entropy_plugin",
+    "interval_coverage",
     "kl_discrete",
     "kl_plugin",
     "known_divergence",
@@ -50,7 +57,10 @@ __all__ = [
     "pit_band",
     "pit_histogram_divergence",
     "probability_integral_transform",
+    "quantile_band",
     "quantile_nodes",
+    "recalibrated",
+    "reliability_band",
     "simultaneous_z",
     "smoothed",
     "uniform_scores",

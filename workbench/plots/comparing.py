@@ -14,6 +14,7 @@ from workbench.plots.style import (
     INK,
     MUTED,
     SERIES,
+    WIDTH,
     canvas,
     colour_of,
     dot,
@@ -85,13 +86,19 @@ def training_and_heldout(
 
 @styled
 def count_frequencies(
-    values: Sequence[str], observed: npt.ArrayLike, expected: Mapping[str, npt.ArrayLike]
+    values: Sequence[str],
+    observed: npt.ArrayLike,
+    expected: Mapping[str, npt.ArrayLike],
+    band: float,
 ) -> Figure:
     """Observed shares of counts (bars) and the shares each model expects (dots), as square roots.
 
     On the square-root scale equal differences are about equally noisy, rare counts and common.
+    Below stand these differences alone, as the feet of bars that hang from what is expected do in
+    a hanging rootogram, within a band of half-width `band`.
     """
-    figure, axes = canvas(3.5)
+    figure = Figure(figsize=(WIDTH, 4.8), layout="constrained")
+    axes, feet = figure.subplots(2, sharex=True, height_ratios=(2, 1))
     places = np.arange(len(values))
     shares = np.asarray(observed, float)
     axes.bar(places, shares, width=0.86, color=FILL)
@@ -106,15 +113,28 @@ def count_frequencies(
             linestyle=line_of(row),
             markersize=4.2,
         )
+        feet.plot(
+            places,
+            np.sqrt(shares) - np.sqrt(np.asarray(share, float)),
+            color=colour_of(row),
+            linewidth=1.3,
+            marker=marker_of(row),
+            linestyle=line_of(row),
+            markersize=4.2,
+        )
     axes.set_yscale("function", functions=(root, np.square))
     highest = max(np.max(np.asarray(share, float)) for share in (shares, *expected.values()))
     axes.set_ylim(0, 1.06 * highest)
     ticks = [tick for tick in (0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1) if tick <= highest]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axes.set_xticks(places, values)
-    axes.tick_params(axis="x", length=0)
-    axes.grid(axis="y")
+    feet.axhspan(-band, band, color=FILL, alpha=0.45, linewidth=0)
+    feet.axhline(0, color=MUTED, linewidth=1)
+    feet.set_xticks(places, values)
+    for one in (axes, feet):
+        one.tick_params(axis="x", length=0)
+        one.grid(axis="y")
     axes.set_ylabel("share of rows")
+    feet.set_ylabel("√obs. − √exp.")
     legend(figure, handles, ["held-out rows", *expected])
     return figure
 

@@ -44,6 +44,23 @@ def heldout_rows(findings: Findings, name: str) -> xr.Dataset:
     return findings.trees[name].children["heldout"].to_dataset()
 
 
+def independent_rows(rows: xr.Dataset) -> float:
+    """The rows, or what their groups are worth in independent ones."""
+    if "group" in rows.data_vars:
+        return information.effective_units(rows["group"].values)
+    return float(rows.sizes["row"])
+
+
+def effective(rows: xr.Dataset) -> str:
+    """What is to be said of a band for rows in groups; empty for independent rows."""
+    if "group" not in rows.data_vars:
+        return ""
+    return (
+        f"; it is as wide as {whole(int(independent_rows(rows)))} independent rows allow, the "
+        "effective number of groups, which is conservative"
+    )
+
+
 def pair(findings: Findings, ranking: Ranking) -> Pair:
     """The best model against the reference; against the second best if it is the reference."""
     names = [one.name for one in ranking.contenders]
@@ -61,8 +78,8 @@ def difference_figure(ranking: Ranking) -> Shown:
     """Each rival's cross-entropy above the best, with simultaneous limits."""
     gaps = [one.above_best for one in ranking.contenders]
     names = [one.name for one in ranking.contenders]
-    values = [0.0 if gap is None else _known(gap.value) for gap in gaps]
-    errors = [0.0 if gap is None else _known(gap.se) for gap in gaps]
+    values = [0.0 if gap is None else known(gap.value) for gap in gaps]
+    errors = [0.0 if gap is None else known(gap.se) for gap in gaps]
     rivals = ranking.contenders[1:]
     apart = [
         f"{one.name} is {decimals(ratio(one.above_best), 1)} standard errors from zero"
@@ -87,7 +104,7 @@ def difference_figure(ranking: Ranking) -> Shown:
 def chain_figure(findings: Findings, ranking: Ranking) -> Shown:
     """Training NLL per row and held-out cross-entropy on one axis, with the baseline."""
     fits = [findings.fit(one.name) for one in ranking.contenders]
-    heldout = [_known(fit.heldout.cross_entropy.value) for fit in fits]
+    heldout = [known(fit.heldout.cross_entropy.value) for fit in fits]
     training = [fit.training_nll_per_row for fit in fits]
     baseline = findings.baseline.cross_entropy.value if findings.baseline else None
     optimism = {fit.name: out - inside
@@ -121,6 +138,7 @@ def frequency_figure(findings: Findings, names: list[str]) -> Shown:
     shares = np.bincount(np.minimum(observed, last), minlength=last + 1) / observed.size
     expected = {name: _pooled(heldout_rows(findings, name), last) for name in names}
     labels = [str(value) for value in range(last)] + [f"{last}+"]
+    band = 1 / np.sqrt(independent_rows(rows))  # two errors of the root of a share
     off = {name: np.abs(shares - share) for name, share in expected.items()}
     order = sorted(names, key=lambda name: float(off[name].sum()))
     told = enumeration([f"{name} {percent(float(off[name].sum()) / 2, 1)}" for name in order])
@@ -129,10 +147,12 @@ def frequency_figure(findings: Findings, names: list[str]) -> Shown:
     return shown(
         "figure-frequency",
         "Held-out counts and what each model expects",
-        plots.count_frequencies(labels, shares, expected),
+        plots.count_frequencies(labels, shares, expected, band),
         "the share of held-out rows at each count (bars) and the share that each model expects "
-        f"(marks), on a square-root scale; {last}+ takes in all larger counts.",
-        "marks at the height of the bars, at zero and in the tail above all. A model may have "
+        f"(marks), on a square-root scale; {last}+ takes in all larger counts. Below stand the "
+        "differences of the roots, with a band of two standard errors at each count.",
+        "marks at the height of the bars, at zero and in the tail above all, and differences "
+        "inside the band. A model may have "
         "the shares right and still give them to the wrong rows.",
         f"the share of rows that would have to move to match is {told}. {worst} is furthest off "
         f"at {labels[at]}: {number(float(shares[at]), 2)} observed, "
@@ -144,22 +164,16 @@ def pit_figure(findings: Findings, names: list[str]) -> Shown:
     """The ECDF of each model's randomised PIT less the uniform one."""
     pits = {name: heldout_rows(findings, name)["pit"].values for name in names}
     rows = heldout_rows(findings, names[0])
-    grouped = "group" in rows.data_vars
-    units = (
-        information.effective_units(rows["group"].values) if grouped else float(rows["pit"].size)
-    )
+    units = independent_rows(rows)
     band = information.pit_band(units)
     reach = {name: _distance_from_uniform(pit) for name, pit in pits.items()}
-    kind = (
-        f"; it is as wide as {whole(int(units))} independent rows allow, the effective number of "
-        "groups, which is conservative"
-    ) * grouped
     return shown(
         "figure-pit",
         "Calibration: distribution of the PIT less uniform",
         plots.pit_difference(pits, band),
         "how often what was observed fell below each predicted probability, less how often it "
-        f"should have. The band holds a perfect model's whole curve in 95 % of samples{kind}.",
+        f"should have. The band holds a perfect model's whole curve in 95 % of "
+        f"samples{effective(rows)}.",
         "curves inside the band. High on the left and low on the right: more small and more "
         "large outcomes than predicted (too narrow); the other way round: too wide.",
         _leaving(reach, band) + _no_contradiction(findings, reach, band),
@@ -269,7 +283,7 @@ def _range(values: dict[str, float]) -> str:
     return f"is {told[0]}" if len(told) == 1 else f"runs from {told[0]} to {told[-1]}"
 
 
-def _known(value: float | None) -> float:
+def known(value: float | None) -> float:
     return NAN if value is None else value
 
 

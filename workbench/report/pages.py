@@ -1,10 +1,10 @@
 """The page: findings arranged in sections, handed to the templates, written as one file."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workbench.findings import Findings, Ranking
-from workbench.report import estimates, figures, headline, rankings
+from workbench.report import calibration, estimates, figures, headline, left_out, rankings
 from workbench.report.formulas import mathml
 from workbench.report.layout import Shown, Table
 from workbench.report.writing import environment
@@ -19,8 +19,12 @@ IDENTITY = (
     r"\mathrm{CE} = -\frac{1}{m} \sum_{j=1}^{m} \log q(y_j \mid x_j) \quad \text{estimates} \quad "
     r"\mathrm{E}_p[-\log q] = H(p) + \mathrm{KL}(p \,\|\, q)"
 )
-# What a figure of the held-out rows is drawn from: not every kind of outcome has it.
-ROW_FIGURES = {"frequency": figures.frequency_figure, "pit": figures.pit_figure}
+# What a figure of calibration is drawn from: not every kind of outcome has it.
+ROW_FIGURES = {
+    "pit": (figures.pit_figure, calibration.coverage_figure),
+    "score": (calibration.worm_figure,),
+    "frequency": (figures.frequency_figure,),
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Sections:
     ranking_figures: list[Shown] = field(default_factory=list)
     ranking_tables: list[Table] = field(default_factory=list)
     chain_figures: list[Shown] = field(default_factory=list)
+    calibration_figures: list[Shown] = field(default_factory=list)
     differ_figures: list[Shown] = field(default_factory=list)
     differ_tables: list[Table] = field(default_factory=list)
 
@@ -56,6 +61,8 @@ def comparison_page(findings: Findings) -> str:
             tiles=headline.tiles(findings),
             sections=_sections(findings),
             estimates=estimates,
+            left_out=left_out,
+            unlearned=calibration.unlearned(findings),
             rankings=rankings,
             likelihood=mathml(LIKELIHOOD),
             identity=mathml(IDENTITY),
@@ -69,22 +76,31 @@ def _sections(findings: Findings) -> Sections:
         return Sections()
     names = [one.name for one in ranking.contenders]
     chain = [figures.chain_figure(findings, ranking)]
-    tables = [rankings.truth_table(findings, ranking), rankings.optimism_table(findings)]
-    rows = []
-    for variable, figure in ROW_FIGURES.items():
-        if all(variable in figures.heldout_rows(findings, name) for name in names):
-            rows.append(figure(findings, names))
-    if len(names) == 1:
-        return Sections([], tables, chain, rows, [])
-    return _with_rivals(findings, ranking, Sections([], tables, chain, rows, []))
+    if calibration.learned(findings, names):
+        chain.append(calibration.learning_figure(findings, names))
+    alone = Sections(
+        ranking_tables=[rankings.truth_table(findings, ranking), rankings.optimism_table(findings)],
+        chain_figures=chain,
+        calibration_figures=_calibration(findings, names),
+    )
+    return alone if len(names) == 1 else _with_rivals(findings, ranking, alone)
+
+
+def _calibration(findings: Findings, names: list[str]) -> list[Shown]:
+    """Of a binary outcome the shares of ones by probability, of counts those of each count."""
+    binary = calibration.is_binary(findings, names)
+    shown = [calibration.reliability_figure(findings, names)] if binary else []
+    for variable, drawn in ROW_FIGURES.items():
+        if calibration.has(variable, findings, names) and not (binary and variable == "frequency"):
+            shown += [figure(findings, names) for figure in drawn]
+    return shown
 
 
 def _with_rivals(findings: Findings, ranking: Ranking, alone: Sections) -> Sections:
     found = figures.pair(findings, ranking)
-    return Sections(
-        [figures.difference_figure(ranking)],
-        alone.ranking_tables,
-        alone.chain_figures,
-        [*alone.differ_figures, figures.loss_figure(found), figures.cumulative_figure(found)],
-        [figures.deciding_table(findings, found)],
+    return replace(
+        alone,
+        ranking_figures=[figures.difference_figure(ranking)],
+        differ_figures=[figures.loss_figure(found), figures.cumulative_figure(found)],
+        differ_tables=[figures.deciding_table(findings, found)],
     )
