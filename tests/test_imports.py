@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 ARROW = [
     "errors", "information", "density", "functionals", "fisher", "table", "formula", "problem",
     "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "evaluation",
-    "leaving_out", "cross_validation", "comparison", "findings", "plots", "report", "registry",
-    "examples", "catalogue", "study_file", "recording", "study", "proposal", "cli",
+    "leaving_out", "cross_validation", "implied", "comparison", "findings", "plots", "report",
+    "registry", "examples", "catalogue", "study_file", "recording", "study", "proposal", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),

@@ -1,7 +1,7 @@
 """A fit on given rows: cross-entropy and its error, calibration, and what may be called KL."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +13,7 @@ from workbench.errors import ModelError
 from workbench.estimate import Estimate
 from workbench.information import Divergence, Mean
 from workbench.optimum import Status
-from workbench.problem import Rows
+from workbench.problem import Problem, Rows
 
 # One randomised PIT of counts moves the calibration KL by about its standard error from seed to
 # seed; the mean of twenty does not.
@@ -39,8 +39,11 @@ class Evaluation:
     discrete: bool  # whether `pointwise` are log probabilities; else log densities, with units
     conditional: bool  # whether the distribution differs between rows
     training_nll: float  # NLL per training row, nats
+    k: int  # free parameters of the fit
     status: str  # the verdict on the fit's optimum
     seed: int
+    problem: Problem = field(repr=False)  # the declaration on these rows
+    theta: np.ndarray  # where it was evaluated
 
     @property
     def ranked(self) -> bool:
@@ -122,6 +125,20 @@ class Evaluation:
         digest.update(np.ascontiguousarray(self.weights, float).tobytes())
         return digest.hexdigest()
 
+    def simulated(self, places: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Outcomes drawn from the fitted model for the rows at these places, repeats apart.
+
+        Raises ModelError where rows are not separate or the model has no random draw.
+        """
+        return self.problem.among(places).simulate(self.theta, rng)
+
+    def losses_at(self, places: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
+        """The loss of other outcomes in the rows at these places, nats; infinite if impossible.
+
+        Raises ModelError where rows are not separate, DataError for outcomes that do not fit.
+        """
+        return -self.problem.among(places).with_outcomes(outcomes).pointwise(self.theta)
+
     def frequencies(self, values: np.ndarray) -> np.ndarray:
         """For counts: the share of rows that the model expects at each value."""
         wanted = [float(value) for value in values]
@@ -138,8 +155,10 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
     """The fit on the rows of `data`, or on its own training rows where there are none.
 
     seed
-        Of the randomised PIT. Raises ModelError for a fit without a finite optimum, DataError
-        for rows that do not fit the declaration.
+        Of the randomised PIT, and of outcomes simulated for comparisons.
+
+    Raises ModelError for a fit without a finite optimum, DataError for rows that do not fit the
+    declaration.
     """
     if not np.isfinite(fit.optimum.value):
         raise ModelError(
@@ -161,8 +180,11 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         discrete=density.is_discrete(distribution) if distribution else problem.graph.discrete,
         conditional=distribution is None or _varies(distribution),
         training_nll=-fit.llf / fit.nobs,
+        k=fit.k,
         status=fit.status,
         seed=seed,
+        problem=problem,
+        theta=fit.theta,
     )
 
 

@@ -183,8 +183,11 @@ class Contender(Value):
     name: str
     cross_entropy: Quantity
     above_best: Quantity | None  # this model minus the best; None for the best itself
+    se_rows: Number = None  # of that difference, as the rows show it
+    se_implied: Number = None  # as the best implies it; the larger is used
     separated: bool  # from the best, by `Ranking.limit` standard errors
     above_competitor: Quantity | None  # a lower bound of this model's KL; None for the competitor
+    above_reference: Quantity | None = None  # where the study chose one; None for itself
 
 
 class Ranking(Value):

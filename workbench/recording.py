@@ -251,19 +251,28 @@ def baseline_found(define: str, baseline: Evaluation) -> found.BaselineFound:
     )
 
 
-def ranking_found(comparison: Comparison, unranked: dict[str, str]) -> found.Ranking:
-    """The comparison, best model first, and the models that cannot take part."""
+def ranking_found(
+    comparison: Comparison, unranked: dict[str, str], chosen: str | None
+) -> found.Ranking:
+    """The comparison, best model first, and the models that cannot take part.
+
+    `chosen` is the reference that the study asked for; to none other are all models related.
+    """
     first = comparison.evaluations[comparison.best]
     contenders = []
     for name, evaluation in comparison.evaluations.items():
         gap, bound = comparison.above_best(name), comparison.above_competitor(name)
+        above = comparison.above_reference(name) if comparison.reference == chosen else None
         contenders.append(
             found.Contender(
                 name=name,
                 cross_entropy=Quantity.of(evaluation.cross_entropy),
-                above_best=Quantity.of(gap) if gap else None,
+                above_best=Quantity.of(gap.mean) if gap else None,
+                se_rows=gap.rows.se if gap else None,
+                se_implied=gap.implied_se if gap else None,
                 separated=comparison.separated(name),
-                above_competitor=Quantity.of(bound) if bound else None,
+                above_competitor=Quantity.of(bound.mean) if bound else None,
+                above_reference=Quantity.of(above.mean) if above else None,
             )
         )
     return found.Ranking(

@@ -200,7 +200,8 @@ class Study(StudyFile):
             for name in regular
             if name not in ranked
         }
-        return ranking_found(compare(ranked, reference=reference), unranked)
+        comparison = compare(ranked, reference=reference)
+        return ranking_found(comparison, unranked, self.report.reference)
 
     @property
     def _baseline_define(self) -> str:

@@ -27,6 +27,7 @@ from workbench.information.entropy import (
     entropy_plugin,
 )
 from workbench.information.known import Known, known_divergence, normal_vectors
+from workbench.information.simultaneous import simultaneous_limit
 
 __all__ = [
     "Divergence",
@@ -47,6 +48,7 @@ __all__ = [
     "pit_band",
     "pit_histogram_divergence",
     "probability_integral_transform",
+    "simultaneous_limit",
     "simultaneous_z",
     "uniform_scores",
 ]
