@@ -77,10 +77,7 @@ def test_other_rows_are_refused(evaluations):
         wb.compare({})
 
 
-def test_probabilities_and_densities_are_not_compared(evaluations):
-    density = replace(evaluations["NB2"], discrete=False)
-    with pytest.raises(wb.DataError, match=r"'density' is not comparable .* change with the unit"):
-        wb.compare(evaluations | {"density": density})
+def test_held_out_rows_are_not_compared_with_training_rows(evaluations):
     trained = replace(evaluations["NB2"], heldout=False)
     with pytest.raises(wb.DataError, match="only one of them is held out"):
         wb.compare(evaluations | {"trained": trained})

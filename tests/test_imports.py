@@ -13,9 +13,9 @@ ROOT = Path(__file__).parent.parent
 # A module may import those before it. errors, information, density and registry are leaves.
 ARROW = [
     "errors", "information", "density", "functionals", "fisher", "table", "formula", "problem",
-    "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "evaluation",
-    "leaving_out", "cross_validation", "implied", "comparison", "findings", "plots", "report",
-    "registry", "examples", "catalogue", "study_file", "recording", "study", "proposal", "cli",
+    "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "recorded",
+    "evaluation", "leaving_out", "cross_validation", "implied", "comparison", "findings", "plots",
+    "report", "registry", "examples", "catalogue", "study_file", "recording", "study", "proposal", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),

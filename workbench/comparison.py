@@ -97,7 +97,7 @@ class Comparison:
                 information.simultaneous_limit(
                     [loss - control for other, loss in losses.items() if other != name],
                     weights=first.weights,
-                    groups=first.groups,
+                    groups=first.units,
                     level=self.level,
                 )
                 for name, control in losses.items()
@@ -108,7 +108,7 @@ class Comparison:
         a, b = self._evaluation(name), self._evaluation(other)
         with np.errstate(invalid="ignore"):
             d = a.pointwise - b.pointwise
-        rows = information.mean(d, weights=a.weights, groups=a.groups)
+        rows = a.mean(d)
         better, worse = (name, other) if rows.value < 0 else (other, name)
         return Difference(rows, self._spreads_under(better)[worse])
 
@@ -276,12 +276,20 @@ def unlike(one: Evaluation, other: Evaluation) -> str:
         )
     if one.heldout != other.heldout:
         return "only one of them is held out; evaluate both on rows that neither was fitted on"
-    if one.discrete != other.discrete:
+    apart = one.atoms != other.atoms
+    if not apart.any():
+        return ""
+    if apart.all():
         return (
             "one gives probabilities, the other densities, which change with the unit; compare "
-            "like with like"
+            "like with like, or declare the rounding width that makes a density a probability"
         )
-    return ""
+    row = int(apart.argmax())
+    return (
+        f"the outcome {one.observed[row]:g} at row {one.labels[row]} (and {apart.sum() - 1} more) "
+        "has a probability under one of them and a density under the other, which are no losses "
+        "of one kind; compare models with the same atoms"
+    )
 
 
 def _competitor(evaluations: Mapping[str, Evaluation]) -> str | None:

@@ -27,6 +27,7 @@ from workbench.information.entropy import (
     entropy_plugin,
 )
 from workbench.information.known import Known, known_divergence, normal_vectors
+from workbench.information.series import block_length, blocks_in_time
 from workbench.information.simultaneous import simultaneous_limit
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "Known",
     "Mean",
     "bits",
+    "block_length",
+    "blocks_in_time",
     "calibration_divergence",
     "effective_units",
     "entropy_chao_wang_jost",
