@@ -15,7 +15,8 @@ ARROW = [
     "errors", "information", "density", "functionals", "fisher", "table", "formula", "problem",
     "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "recorded",
     "evaluation", "leaving_out", "cross_validation", "implied", "comparison", "findings", "plots",
-    "report", "registry", "examples", "catalogue", "study_file", "recording", "study", "proposal", "cli",
+    "report", "registry", "examples", "catalogue", "study_file", "recording", "study", "proposal",
+    "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),
