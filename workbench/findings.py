@@ -118,10 +118,22 @@ class CheckFound(Value):
     why: str
 
 
+class AtomsFound(Value):
+    """Rows at an atom (zeros of a hurdle, censored ones): their share, and what CE owes to each.
+
+    `at` and `beside` are the two parts of the cross-entropy, per row of all rows.
+    """
+
+    share: float
+    at: Quantity
+    beside: Quantity
+
+
 class HeldoutFound(Value):
     """A fit on the held-out rows; cross-entropy in nats per row, lower is better."""
 
     cross_entropy: Quantity
+    atoms: AtomsFound | None = None  # None where all rows are of one kind
     gain: Quantity  # baseline minus this model, paired; above zero is better
     map_cross_entropy: Number
     divergence: DivergenceFound
@@ -150,8 +162,11 @@ class FitFound(Value):
     training_nll: float  # sum over training rows, nats
     training_rows: int
     by_group: bool = False  # whether its rows are groups: several rows of the table each
+    change: str = ""  # the function of the outcome that it models; all losses are of the outcome
     aic: Number
+    aicc: Number = None
     bic: Number
+    tic: Number = None
     bic_units: str
     effective_parameters: Number
     left_out: LeftOutFound | None = None
@@ -205,6 +220,18 @@ class Ranking(Value):
     flags: tuple[str, ...]
 
 
+class NestedFound(Value):
+    """A likelihood-ratio test of one model within another, or the reason why there is none."""
+
+    small: str
+    large: str
+    null: str  # chi-squared, boundary or simulated
+    statistic: Number = None  # twice the nats that the large model gains
+    df: Number = None  # None where the null is simulated
+    p_value: Number = None
+    reason: str = ""
+
+
 class BaselineFound(Value):
     """The intercept-only model, one for the study, fitted on the training rows."""
 
@@ -237,10 +264,18 @@ class DataFound(Value):
     heldout_rows: int
     split: str
     dropped: DroppedFound | None = None  # None where a missing value would have been refused
+    rounded: bool = False  # whether the losses are of the cells that `width` makes
+    time: str | None = None
+    heldout_blocks: int | None = None  # of neighbours, which standard errors take for independent
     group: str | None
     groups: int | None
     training_groups: int | None
     heldout_groups: int | None
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether losses are -log of probabilities, so that CE is an upper bound of KL."""
+        return self.discrete or self.rounded
 
 
 class Provenance(Value):
@@ -274,6 +309,7 @@ class Findings(Value):
     baseline: BaselineFound | None
     no_baseline: str = ""  # why, where its fit has no optimum
     ranking: Ranking | None
+    nested: tuple[NestedFound, ...] = ()
     provenance: Provenance
     trees: dict[str, xr.DataTree] = {}
 

@@ -31,6 +31,7 @@ class Fitted:
     definition: Callable[..., Any]
     fit: Estimate
     map_fit: Estimate
+    training: Evaluation  # of its own rows
     evaluation: Evaluation
     left_out: LeaveOneOut | str  # or why rows could not be left out
     map_evaluation: Evaluation | None  # None where the MAP has no determined maximum
@@ -63,6 +64,9 @@ def data_found(
         width=study.data.width,
         categories=first.plan.categories if first else (),
         discrete=bool(first and first.evaluation.discrete),
+        rounded=bool(first and first.evaluation.recording.width is not None),
+        time=study.data.time,
+        heldout_blocks=first.evaluation.cross_entropy.clusters if first and not group else None,
         rows=len(training) + len(heldout),
         training_rows=len(training),
         heldout_rows=len(heldout),
@@ -92,6 +96,7 @@ def fit_found(
 ) -> found.FitFound:
     """One model: what was declared, what came out, how it was checked."""
     fit, verdict = fitted.fit, fitted.fit.optimum.verdict
+    moved = 2 * float(fitted.training.weights @ _log_measure(fitted))
     documentation = (getattr(fitted.definition, "__doc__", None) or "").strip()
     return found.FitFound(
         name=name,
@@ -102,14 +107,17 @@ def fit_found(
         held=study.models[name].fixed,
         latex=getattr(fitted.definition, "latex", None),
         k=fit.k,
-        training_nll=-fit.llf,
+        training_nll=fitted.training.nll,
         training_rows=int(fit.nobs),
         by_group=getattr(fitted.definition, "unit", "row") == "group",
-        aic=fit.aic if verdict.determined else None,
-        bic=fit.bic if verdict.determined else None,
+        change=fitted.training.recording.change.text,
+        aic=fit.aic - moved if verdict.determined else None,
+        aicc=fit.aicc - moved if verdict.determined else None,
+        bic=fit.bic - moved if verdict.determined else None,
+        tic=fit.tic - moved if verdict.determined else None,
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
         effective_parameters=fit.effective_parameters,
-        left_out=_left_out(fitted.left_out),
+        left_out=_left_out(fitted),
         se_kind=fit.covariance_kind,
         verdict=_verdict(fit),
         map_status=fitted.map_fit.status,
@@ -121,12 +129,22 @@ def fit_found(
     )
 
 
-def _left_out(of: LeaveOneOut | str) -> found.LeftOutFound:
+def _log_measure(fitted: Fitted) -> np.ndarray:
+    """What makes each training row's log density one of the outcome as recorded; nats, (n,)."""
+    training = fitted.training
+    if not training.recording.change.steps and training.recording.width is None:
+        return np.zeros(len(training.weights))
+    return training.recording.log_measure(training.observed)
+
+
+def _left_out(fitted: Fitted) -> found.LeftOutFound:
+    of = fitted.left_out
     if isinstance(of, str):
         nothing = Quantity(value=None, se=None, count=0, unit="nats per row")
         return found.LeftOutFound(cross_entropy=nothing, refitted=0, advice="", reason=of)
+    left_out = fitted.training.mean(of.pointwise - _log_measure(fitted))
     return found.LeftOutFound(
-        cross_entropy=Quantity.of(of.cross_entropy), refitted=len(of.refitted), advice=of.advice
+        cross_entropy=Quantity.of(left_out), refitted=len(of.refitted), advice=of.advice
     )
 
 
@@ -174,14 +192,16 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
         "nll": ("row", evaluation.pointwise),
     }
     coords: dict[str, Any] = {"row": evaluation.labels}
-    if evaluation.groups is not None:
-        arrays["group"] = ("row", evaluation.groups)
+    if evaluation.units is not None:
+        kind = "block" if evaluation.groups is None else "group"
+        arrays[kind] = ("row", evaluation.units)
     if not evaluation.ordered:
         return xr.Dataset(arrays, coords=coords)
     arrays["pit"] = ("row", evaluation.pit)
     if len(fitted.plan.categories) > 2:  # whose codes are no numbers
         return xr.Dataset(arrays, coords=coords)
-    arrays["mean"] = ("row", evaluation.expected)
+    if not evaluation.recording.change.steps:
+        arrays["mean"] = ("row", evaluation.expected)
     if fitted.fit.problem.graph.discrete:
         values = np.arange(min(int(evaluation.observed.max()), LARGEST_COUNT) + 1)
         arrays["frequency"] = ("value", evaluation.frequencies(values))
@@ -219,6 +239,7 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
         gain = Quantity.of(_gain(evaluation, baseline))
     return found.HeldoutFound(
         cross_entropy=Quantity.of(evaluation.cross_entropy),
+        atoms=_atoms(evaluation),
         gain=gain,
         map_cross_entropy=(
             fitted.map_evaluation.cross_entropy.value if fitted.map_evaluation else None
@@ -233,13 +254,17 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     )
 
 
+def _atoms(evaluation: Evaluation) -> found.AtomsFound | None:
+    parts = evaluation.atom_parts
+    if parts is None:
+        return None
+    share, at, beside = parts
+    return found.AtomsFound(share=share, at=Quantity.of(at), beside=Quantity.of(beside))
+
+
 def _gain(evaluation: Evaluation, baseline: Evaluation) -> information.Mean:
     """CE of the baseline minus CE of the model, paired: above zero, the predictors help."""
-    return information.mean(
-        baseline.pointwise - evaluation.pointwise,
-        weights=evaluation.weights,
-        groups=evaluation.groups,
-    )
+    return evaluation.mean(baseline.pointwise - evaluation.pointwise)
 
 
 def baseline_found(define: str, baseline: Evaluation) -> found.BaselineFound:

@@ -144,16 +144,14 @@ def pit_figure(findings: Findings, names: list[str]) -> Shown:
     """The ECDF of each model's randomised PIT less the uniform one."""
     pits = {name: heldout_rows(findings, name)["pit"].values for name in names}
     rows = heldout_rows(findings, names[0])
-    grouped = "group" in rows.data_vars
-    units = (
-        information.effective_units(rows["group"].values) if grouped else float(rows["pit"].size)
-    )
+    unit = next((kind for kind in ("group", "block") if kind in rows.data_vars), "")
+    units = information.effective_units(rows[unit].values) if unit else float(rows["pit"].size)
     band = information.pit_band(units)
     reach = {name: _distance_from_uniform(pit) for name, pit in pits.items()}
     kind = (
         f"; it is as wide as {whole(int(units))} independent rows allow, the effective number of "
-        "groups, which is conservative"
-    ) * grouped
+        f"{unit}s, which is conservative"
+    ) * bool(unit)
     return _shown(
         "figure-pit",
         "Calibration: distribution of the PIT less uniform",
@@ -305,7 +303,7 @@ def _no_contradiction(findings: Findings, reach: dict[str, float], band: float) 
     stand = "stands" if len(both) == 1 else "stand"
     averaged = (
         f", and KL averages {RANDOMISATIONS} randomisations of the PIT where the figure shows one"
-    ) * findings.data.discrete
+    ) * findings.data.probabilities
     return (
         f" That {enumeration(both)} {stand} above the floor of the calibration KL is no "
         "contradiction: the band is a weaker test, against all kinds of misfit at once, that "

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from workbench.findings import Findings, Ranking
-from workbench.report import estimates, figures, headline, rankings
+from workbench.report import estimates, figures, headline, nested, rankings
 from workbench.report.formulas import mathml
 from workbench.report.layout import Shown, Table
 from workbench.report.numbers import number, unbroken, whole
@@ -54,11 +54,13 @@ def comparison_page(findings: Findings) -> str:
         title=headline.title(findings),
         lede=headline.lede(findings),
         held_out=headline.held_out(findings),
+        as_recorded=headline.as_recorded(findings),
         missing_values=headline.missing_values,
         tiles=headline.tiles(findings),
         sections=_sections(findings),
         estimates=estimates,
         rankings=rankings,
+        nested=nested,
         likelihood=mathml(LIKELIHOOD),
         identity=mathml(IDENTITY),
     )
