@@ -448,10 +448,13 @@ def test_nested_models_are_tested_or_refused_in_a_sentence(tree, page):
 
 def test_both_errors_of_a_difference_stand_beside_it(findings, tree):
     second = findings.ranking.contenders[1]
-    row = row_of(tree, "table-ranking", second.name)
-    assert row[5:7] == [numbers.number(se, 2) for se in (second.se_rows, second.se_implied)]
-    assert row_of(tree, "table-ranking", "Poisson")[8] == "the reference"
-    assert row[8] == numbers.quantity(second.above_reference)
+    row = row_of(tree, "table-differences", second.name)
+    assert row[2:4] == [numbers.to_error(se, se) for se in (second.se_rows, second.se_implied)]
+    z = numbers.decimals(second.above_best.value / second.se_rows, 1)
+    assert row[4:6] == [z, z]  # where the larger is the rows' own
+    assert row[6] == numbers.quantity(second.above_reference)
+    assert row_of(tree, "table-differences", "Poisson")[6] == "the reference"
+    assert "SE by rows" in row_of(tree, "table-ranking", second.name)[4]
 
 
 def test_dropped_rows_are_told_plainly(findings):

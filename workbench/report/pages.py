@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from workbench.findings import Findings, Ranking
-from workbench.report import estimates, figures, headline, nested, rankings
+from workbench.report import differences, estimates, figures, headline, nested, rankings
 from workbench.report.formulas import mathml
 from workbench.report.layout import Shown, Table
 from workbench.report.numbers import number, unbroken, whole
@@ -32,6 +32,7 @@ class Sections:
     """The parts of a comparison that there may be: without a ranking, or a pair, some are empty."""
 
     ranking_figures: list[Shown] = field(default_factory=list)
+    difference_tables: list[Table] = field(default_factory=list)
     ranking_tables: list[Table] = field(default_factory=list)
     chain_figures: list[Shown] = field(default_factory=list)
     differ_figures: list[Shown] = field(default_factory=list)
@@ -97,14 +98,15 @@ def _sections(findings: Findings) -> Sections:
         if all(variable in figures.heldout_rows(findings, name) for name in names):
             rows.append(figure(findings, names))
     if len(names) == 1:
-        return Sections([], tables, chain, rows, [])
-    return _with_rivals(findings, ranking, Sections([], tables, chain, rows, []))
+        return Sections([], [], tables, chain, rows, [])
+    return _with_rivals(findings, ranking, Sections([], [], tables, chain, rows, []))
 
 
 def _with_rivals(findings: Findings, ranking: Ranking, alone: Sections) -> Sections:
     found = figures.pair(findings, ranking)
     return Sections(
         [figures.difference_figure(ranking)],
+        [differences.difference_table(ranking)],
         alone.ranking_tables,
         alone.chain_figures,
         [*alone.differ_figures, figures.loss_figure(found), figures.cumulative_figure(found)],

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from workbench.findings import Contender, DivergenceFound, Findings, FitFound, Ranking
+from workbench.report.differences import used
 from workbench.report.estimates import DETERMINED, optimum
 from workbench.report.headline import counted, separation_rule
 from workbench.report.layout import NONE, Cell, Column, Row, Table, cells, columns, enumeration
@@ -23,12 +24,11 @@ FAR_ABOVE = 2.0  # times k, from which on effective parameters are remarked on
 
 def ranking_table(findings: Findings) -> Table:
     """Models in order of held-out cross-entropy, then baseline, then what could not be ranked."""
-    ranking = findings.ranking
     heading = columns(
-        "Model", "k", "Training NLL per row", "Held-out CE", "ΔCE to the best", "SE by rows",
-        "SE implied", "ΔCE / SE", *_reference_heading(ranking), "CE in bits", "Checks", "Optimum",
-        text=("Checks", "Optimum"),
+        "Model", "k", "Training NLL per row", "Held-out CE", "ΔCE to the best", "ΔCE / SE",
+        "CE in bits", "Checks", "Optimum", text=("Checks", "Optimum"),
     )  # fmt: skip
+    ranking = findings.ranking
     rows = _contender_rows(findings, ranking) if ranking else []
     rows += _baseline_row(findings)
     rows += [_reason(name, f"not ranked: {why}", heading) for name, why in _unranked(findings)]
@@ -36,29 +36,9 @@ def ranking_table(findings: Findings) -> Table:
     rule = separation_rule(ranking) if ranking and len(ranking.contenders) > 1 else ""
     caption = (
         "Nats per row; lower is better. ± is one standard error"
-        f"{_by_group(findings)}; that of ΔCE is paired, row by row. {rule}{_two_errors(ranking)}"
+        f"{_by_group(findings)}; that of ΔCE is paired, row by row. {rule}"
     )
     return Table("table-ranking", "Ranking on held-out rows", caption, heading, tuple(rows))
-
-
-def _reference_heading(ranking: Ranking | None) -> list[str]:
-    """A column for differences from the reference, where the study chose one."""
-    return [f"ΔCE to {ranking.reference}"] if ranking and _related(ranking) else []
-
-
-def _related(ranking: Ranking) -> bool:
-    return any(one.above_reference for one in ranking.contenders)
-
-
-def _two_errors(ranking: Ranking | None) -> str:
-    """Which of the two standard errors of a difference is used."""
-    if ranking is None or len(ranking.contenders) < 2:
-        return ""
-    return (
-        f" SE by rows is what these rows show; SE implied is what {ranking.contenders[0].name} "
-        "would give outcomes in the same rows, simulated, if it were true and rows independent. "
-        "ΔCE is told with the larger: rows that decide but are rare may all be missing here."
-    )
 
 
 def truth_table(findings: Findings, ranking: Ranking) -> Table:
@@ -217,22 +197,15 @@ def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
         fit = findings.fit(one.name)
         gap = one.above_best
         delta, distance = (NONE, NONE) if gap is None else (quantity(gap), decimals(ratio(gap), 1))
-        errors = [NONE if gap is None else number(se, 2) for se in (one.se_rows, one.se_implied)]
-        related = [_from_reference(one, ranking)] if _related(ranking) else []
         told = "" if gap is None else "separated" if one.separated else "not separated"
+        told += f", {used(one)}" if gap is not None else ""
         contents = cells(
             one.name, str(fit.k), decimals(fit.training_nll_per_row, 4),
-            quantity(one.cross_entropy), Cell(delta, told), *errors, distance, *related,
+            quantity(one.cross_entropy), Cell(delta, told), distance,
             in_bits(one.cross_entropy), _checks(fit), optimum(fit),
         )  # fmt: skip
         rows.append(Row(contents, "" if place else "best"))
     return rows
-
-
-def _from_reference(one: Contender, ranking: Ranking) -> str:
-    if one.name == ranking.reference:
-        return "the reference"
-    return quantity(one.above_reference)
 
 
 def _condition(found: DivergenceFound) -> str:
@@ -250,13 +223,12 @@ def _baseline_row(findings: Findings) -> list[Row]:
     if ranking and ranking.contenders:
         gap = findings.fit(ranking.contenders[0].name).heldout.gain
     name = Cell("Baseline", f"{baseline.define}, intercept alone")
-    related = [NONE] if ranking and _related(ranking) else []
     return [
         Row(
             cells(
                 name, NONE, decimals(baseline.training_nll_per_row, 4),
-                quantity(baseline.cross_entropy), quantity(gap), NONE, NONE,
-                decimals(ratio(gap), 1), *related, in_bits(baseline.cross_entropy), NONE, NONE,
+                quantity(baseline.cross_entropy), quantity(gap), decimals(ratio(gap), 1),
+                in_bits(baseline.cross_entropy), NONE, NONE,
             )
         )
     ]  # fmt: skip
