@@ -9,6 +9,8 @@ from scipy import stats
 import workbench as wb
 from models import continuous, counts, positive
 from tests.declarations import dataset, tobit
+from workbench import density, recorded
+from workbench.formula import UNCHANGED
 
 RNG = np.random.default_rng(41)
 X = RNG.normal(size=400)
@@ -136,6 +138,17 @@ def test_a_declared_width_lets_a_density_meet_a_probability():
         wb.compare({"normal": undeclared, "NB2": evaluations["NB2"]})
 
 
+def test_rounded_normals_have_their_known_cross_entropy():
+    """Theory 24: N(0, 1) against N(.5, 1.5^2) in cells of .5, by 40-digit arithmetic."""
+    recording = recorded.Recording(UNCHANGED, 0.5)
+    truth, model = (density.Distribution("Normal", (np.array(m), np.array(s)))
+                    for m, s in ((0.0, 1.0), (0.5, 1.5)))  # fmt: skip
+    low, high = recording.cell(np.arange(-80, 81) * 0.5)
+    p, q = (density.log_interval(of, low, high) for of in (truth, model))
+    assert -np.exp(p) @ q == pytest.approx(2.30197801722627, abs=1e-13)
+    assert np.exp(p) @ (p - q) == pytest.approx(0.179582665069055, abs=1e-13)
+
+
 def hurdle(data):
     """A share of zeros, and else a lognormal."""
     with pm.Model() as model:
@@ -178,6 +191,8 @@ def test_a_series_has_errors_by_blocks_in_time():
     assert evaluation.cross_entropy.clusters == 16
     assert "not independent" in evaluation.kl.reason or evaluation.kl.p_value is None
     fit, _ = fitted(continuous.normal, "y ~ x")
+    left_out = wb.leave_one_out(fitted(continuous.normal, "y ~ x", time="t")[0])
+    assert left_out.cross_entropy.clusters == 16
     cut = wb.evaluate(
         fit, dataset(Y[200:], X[200:]).assign_coords(term=["Intercept", "x"]), blocks=5
     )

@@ -29,6 +29,11 @@ def test_a_block_is_twice_the_cube_root_long():
     assert (np.diff(codes) >= 0).all()
 
 
+def test_few_moments_make_ten_blocks_or_one_each():
+    assert len(np.unique(information.blocks_in_time(np.arange(60)))) == 10
+    np.testing.assert_array_equal(information.blocks_in_time([7, 3, 5, 3]), [2, 0, 1, 0])
+
+
 def test_blocks_go_by_time_and_keep_a_moment_whole():
     times = RNG.permutation(np.repeat(np.arange(40), 3))
     codes = information.blocks_in_time(times, 4)

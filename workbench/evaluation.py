@@ -252,7 +252,7 @@ def evaluate(
         labels=np.asarray(problem.rows.labels),
         weights=problem.rows.weights,
         groups=problem.rows.groups,
-        blocks=_blocks(problem, known, blocks),
+        blocks=blocks_of(problem, known, blocks),
         recording=recording,
         distribution=distribution,
         discrete=density.is_discrete(distribution) if distribution else problem.graph.discrete,
@@ -264,6 +264,22 @@ def evaluate(
         problem=problem,
         theta=fit.theta,
     )
+
+
+def blocks_of(
+    problem: Problem, data: xr.Dataset | Mapping[str, Any] | None, blocks: int | None = None
+) -> np.ndarray | None:
+    """Of each row its block of neighbours in time; None for rows in groups or without a time.
+
+    blocks
+        How many, then by the rows' order where no time is declared.
+    """
+    times = None if data is None else data.get("time")
+    if problem.rows.groups is not None or (times is None and blocks is None):
+        return None
+    if times is None or len(times) != problem.rows.count:
+        times = np.arange(problem.rows.count)
+    return information.blocks_in_time(np.asarray(times), blocks)
 
 
 def _recorded(
@@ -284,18 +300,6 @@ def _recorded(
             "that was made"
         )
     return observed
-
-
-def _blocks(
-    problem: Problem, data: xr.Dataset | Mapping[str, Any] | None, blocks: int | None
-) -> np.ndarray | None:
-    """Of each row its block; None for rows in groups, and for those without an order."""
-    times = None if data is None else data.get("time")
-    if problem.rows.groups is not None or (times is None and blocks is None):
-        return None
-    if times is None or len(times) != problem.rows.count:
-        times = np.arange(problem.rows.count)
-    return information.blocks_in_time(np.asarray(times), blocks)
 
 
 def _training_nll(fit: Estimate, recording: Recording) -> float:

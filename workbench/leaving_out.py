@@ -14,6 +14,7 @@ import pandas as pd
 from workbench import information, resampling
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
+from workbench.evaluation import blocks_of
 from workbench.information import Mean
 
 # Beyond these a step overshoots (measured on normal regressions with a spread of their own).
@@ -40,6 +41,7 @@ class LeaveOneOut:
     training: np.ndarray
     weights: np.ndarray
     groups: np.ndarray | None
+    blocks: np.ndarray | None  # of neighbours in time, for standard errors
     labels: np.ndarray
     units: np.ndarray  # of each row: the place of its unit
     leverage: np.ndarray
@@ -62,7 +64,8 @@ class LeaveOneOut:
     def _mean(self, values: np.ndarray) -> Mean:
         if len(self.failed):
             return Mean(float("nan"), float("nan"), round(self.weights.sum()))
-        return information.mean(values, weights=self.weights, groups=self.groups)
+        units = self.blocks if self.groups is None else self.groups
+        return information.mean(values, weights=self.weights, groups=units)
 
     @property
     def advice(self) -> str:
@@ -134,6 +137,7 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
         training=training,
         weights=weights,
         groups=groups,
+        blocks=blocks_of(problem, problem.dataset),
         labels=np.asarray(problem.rows.labels),
         units=units,
         leverage=leverage,

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from workbench.errors import DataError
 
-FEWEST_BLOCKS = 2
+FEWEST_BLOCKS = 2  # for any standard error
+ENOUGH_BLOCKS = 10  # for one that is itself known to a quarter
 
 
 def block_length(moments: int) -> int:
@@ -25,13 +26,14 @@ def blocks_in_time(times: npt.ArrayLike, blocks: int | None = None) -> npt.NDArr
     """Block 0, 1, 2, ... of each row: contiguous in time, about equally many moments in each.
 
     blocks
-        How many; by default as many as blocks of `block_length` fit in. Rows of one moment stay
-        together. Raises DataError for more blocks than there are moments, or less than two.
+        How many; by default as many as blocks of `block_length` fit in, but ten at least, or as
+        many as there are moments. Rows of one moment stay together. Raises DataError for more
+        blocks than there are moments, or less than two.
     """
     moments, place = np.unique(np.asarray(times), return_inverse=True)
     count = len(moments) // block_length(len(moments)) if blocks is None else blocks
     if blocks is None:
-        count = min(max(count, FEWEST_BLOCKS), len(moments))
+        count = max(count, min(ENOUGH_BLOCKS, len(moments)))
     elif not FEWEST_BLOCKS <= count <= len(moments):
         raise DataError(
             f"{len(moments)} moments in time cannot be cut into {count} blocks for a standard error"
