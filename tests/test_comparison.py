@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 import workbench as wb
 from benchmarks.difference_coverage import coverage_of_differences
@@ -173,6 +173,30 @@ def test_a_difference_without_finite_variance_separates_nothing():
     assert not found.above_best("normal").finite
     assert not found.separated("normal")
     assert any("no finite variance" in flag for flag in found.flags)
+
+
+def test_a_variance_that_draws_do_not_show_is_integrated():
+    """Student's t of 4.5 degrees against normal: E d^2 is finite, draws of d do not settle."""
+    rows = dataset(RNG.standard_t(5, 400))
+    fits = {
+        "t": wb.maximum_likelihood(wb.bind(continuous.student_t, rows), fixed={"nu": 4.5}),
+        "normal": wb.maximum_likelihood(wb.bind(continuous.normal, rows)),
+    }
+    (centre, scale), (mean, sd) = (
+        (fits[name].params.iloc[0], fits[name].params["sigma"]) for name in ("t", "normal")
+    )
+    law, normal = stats.t(4.5, centre, scale), stats.norm(mean, sd)
+    moments = [
+        integrate.quad(lambda p, power=power: (
+            law.logpdf(law.isf(np.exp(p))) - normal.logpdf(law.isf(np.exp(p)))) ** power * np.exp(p)
+            + (law.logpdf(law.ppf(np.exp(p))) - normal.logpdf(law.ppf(np.exp(p)))) ** power
+            * np.exp(p), -180, np.log(0.5), limit=500)[0]
+        for power in (1, 2)
+    ]  # fmt: skip
+    held = {name: replace(wb.evaluate(fit, rows), heldout=True) for name, fit in fits.items()}
+    spread = implied._settled(implied.Spread(1.0, 2.0), held["t"], held["normal"])
+    assert spread.sd == pytest.approx(np.sqrt(moments[1] - moments[0] ** 2), rel=0.01)
+    assert spread.finite
 
 
 def test_what_the_better_expects_and_the_other_forbids_is_told():

@@ -85,7 +85,7 @@ class Comparison:
 
         The simultaneous (max-t) limit of the differences from one model, for whichever model it
         is largest. So the model that is best in truth, whichever that is, stands separated from
-        the best of these rows in no more than (1 - level) / 2 of samples, although that one was
+        the best of these rows in about (1 - level) / 2 of samples or less, although that one was
         picked on them.
         """
         losses = {name: one.pointwise for name, one in self.evaluations.items()}

@@ -183,6 +183,17 @@ class Evaluation:
         """
         return self.recording.drawn(self.problem.among(places).simulate(self.theta, rng))
 
+    def quantiles_at(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Nodes of an integral over the outcomes of these rows: weights (q,), as recorded (q, r).
+
+        Of one of `density.FAMILIES` with a density.
+        """
+        law = self.problem.among(places).distribution(self.theta)
+        ends = np.full(len(places), -np.inf), np.full(len(places), np.inf)
+        nodes = list(density.quantiles_between(law, *ends))
+        quantiles = np.array([np.broadcast_to(quantile, places.shape) for *_, quantile in nodes])
+        return np.array([weight for weight, *_ in nodes]), self.recording.drawn(quantiles)
+
     def losses_at(self, places: np.ndarray, outcomes: np.ndarray) -> np.ndarray:
         """The loss of other outcomes in the rows at these places, nats; infinite if impossible.
 
