@@ -8,8 +8,8 @@ import pandas as pd
 from workbench import information, resampling
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
-from workbench.evaluation import blocks_of
 from workbench.information import Mean
+from workbench.recorded import blocks_of
 from workbench.table import Folds
 
 

@@ -1,17 +1,15 @@
 """A fit on given rows: cross-entropy and its error, calibration, and what may be called KL."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from workbench import density, information, recorded
 from workbench.density import Distribution
-from workbench.errors import DataError, ModelError
+from workbench.errors import ModelError
 from workbench.estimate import Estimate
 from workbench.information import Divergence, Mean
 from workbench.optimum import Status
@@ -252,7 +250,7 @@ def evaluate(
     known = fit.problem.dataset if data is None else data
     recording, training = (recording_of(one, of, change) for one, of in
                            ((problem, known), (fit.problem, fit.problem.dataset)))  # fmt: skip
-    observed = _recorded(problem, recording, known)
+    observed = recorded.outcomes(problem, recording, known)
     single = observed.ndim == 1 and problem.graph.distribution is not None
     distribution = problem.distribution(fit.theta) if single else None
     return Evaluation(
@@ -263,7 +261,7 @@ def evaluate(
         labels=np.asarray(problem.rows.labels),
         weights=problem.rows.weights,
         groups=problem.rows.groups,
-        blocks=blocks_of(problem, known, blocks),
+        blocks=recorded.blocks_of(problem, known, blocks),
         recording=recording,
         distribution=distribution,
         discrete=density.is_discrete(distribution) if distribution else problem.graph.discrete,
@@ -277,49 +275,10 @@ def evaluate(
     )
 
 
-def blocks_of(
-    problem: Problem, data: xr.Dataset | Mapping[str, Any] | None, blocks: int | None = None
-) -> np.ndarray | None:
-    """Of each row its block of neighbours in time; None for rows in groups or without a time.
-
-    blocks
-        How many, then by the rows' order where no time is declared.
-    """
-    times = None if data is None else data.get("time")
-    if problem.rows.groups is not None or (times is None and blocks is None):
-        return None
-    if times is None or len(times) != problem.rows.count:
-        times = np.arange(problem.rows.count)
-    return information.blocks_in_time(np.asarray(times), blocks)
-
-
-def _recorded(
-    problem: Problem, recording: Recording, data: xr.Dataset | Mapping[str, Any] | None
-) -> np.ndarray:
-    """The outcomes before any change, as the data hold them, else by undoing it."""
-    modelled = np.asarray(problem.rows.observed, float)
-    if not recording.change.steps:
-        return modelled
-    held = None if data is None else data.get("recorded")
-    observed = recording.change.inverse(modelled) if held is None else np.asarray(held, float)
-    wrong = ~np.isclose(recording.change(observed), modelled, rtol=1e-9, atol=1e-12)
-    if wrong.any():
-        row = int(np.argwhere(wrong)[0][0])
-        raise DataError(
-            f"the outcome of the model is {modelled.flat[row]:g} at row "
-            f"{problem.rows.labels[row]}, which is no {recording.change.text}: name the change "
-            "that was made"
-        )
-    return observed
-
-
 def _training_nll(fit: Estimate, recording: Recording) -> float:
     """Of the recorded outcomes of the training rows, nats per row."""
-    if not recording.change.steps and recording.width is None:
-        return -fit.llf / fit.nobs
-    weights = fit.problem.rows.weights
-    observed = _recorded(fit.problem, recording, fit.problem.dataset)
-    return float(weights @ recorded.losses(fit.problem, fit.theta, recording, observed) / fit.nobs)
+    whole = -fit.llf if recording.plain else recorded.nll(fit.problem, fit.theta, recording)
+    return whole / fit.nobs
 
 
 def _seen(training: Rows, rows: Rows) -> bool:

@@ -14,8 +14,8 @@ import pandas as pd
 from workbench import information, resampling
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
-from workbench.evaluation import blocks_of
 from workbench.information import Mean
+from workbench.recorded import blocks_of
 
 # Beyond these a step overshoots (measured on normal regressions with a spread of their own).
 LEVERAGE = 0.3  # of a row: tr H^-1 H_i

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from workbench import density
+from workbench import density, information
 from workbench.density import Distribution
-from workbench.errors import ModelError
+from workbench.errors import DataError, ModelError
 from workbench.formula import UNCHANGED, Change, change_of
 from workbench.problem import Problem
 
@@ -24,6 +24,11 @@ class Recording:
 
     change: Change
     width: float | None  # to a multiple of which a continuous outcome was rounded
+
+    @property
+    def plain(self) -> bool:
+        """Whether the model takes in the outcome as it was recorded, and no cells of it."""
+        return not self.change.steps and self.width is None
 
     def drawn(self, modelled: np.ndarray) -> np.ndarray:
         """Outcomes as they would be recorded that the model has drawn."""
@@ -63,6 +68,26 @@ def recording_of(
     return Recording(change_of(text) if text else UNCHANGED, None if whole else width)
 
 
+def outcomes(
+    problem: Problem, recording: Recording, data: xr.Dataset | Mapping[str, Any] | None
+) -> np.ndarray:
+    """The outcomes before any change, as the data hold them, else by undoing it."""
+    modelled = np.asarray(problem.rows.observed, float)
+    if not recording.change.steps:
+        return modelled
+    held = None if data is None else data.get("recorded")
+    observed = recording.change.inverse(modelled) if held is None else np.asarray(held, float)
+    wrong = ~np.isclose(recording.change(observed), modelled, rtol=1e-9, atol=1e-12)
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        raise DataError(
+            f"the outcome of the model is {modelled.flat[row]:g} at row "
+            f"{problem.rows.labels[row]}, which is no {recording.change.text}: name the change "
+            "that was made"
+        )
+    return observed
+
+
 def losses(
     problem: Problem, theta: np.ndarray, recording: Recording, recorded: np.ndarray
 ) -> np.ndarray:
@@ -77,8 +102,30 @@ def losses(
     return -density.log_interval(problem.distribution(theta), low, high)
 
 
+def nll(problem: Problem, theta: np.ndarray, recording: Recording) -> float:
+    """The sum over the problem's own rows, by their weights, of recorded outcomes; nats."""
+    recorded = outcomes(problem, recording, problem.dataset)
+    return float(problem.rows.weights @ losses(problem, theta, recording, recorded))
+
+
 def atoms(distribution: Distribution | None, modelled: np.ndarray, discrete: bool) -> np.ndarray:
     """Which losses are -log probabilities, (m,) of bool; the others are of densities."""
     if distribution is None or discrete:
         return np.full(len(modelled), discrete)
     return np.broadcast_to(density.is_atom(distribution, modelled), modelled.shape)
+
+
+def blocks_of(
+    problem: Problem, data: xr.Dataset | Mapping[str, Any] | None, blocks: int | None = None
+) -> np.ndarray | None:
+    """Of each row its block of neighbours in time; None for rows in groups or without a time.
+
+    blocks
+        How many, then by the rows' order where no time is declared.
+    """
+    times = None if data is None else data.get("time")
+    if problem.rows.groups is not None or (times is None and blocks is None):
+        return None
+    if times is None or len(times) != problem.rows.count:
+        times = np.arange(problem.rows.count)
+    return information.blocks_in_time(np.asarray(times), blocks)

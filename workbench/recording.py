@@ -132,7 +132,7 @@ def fit_found(
 def _log_measure(fitted: Fitted) -> np.ndarray:
     """What makes each training row's log density one of the outcome as recorded; nats, (n,)."""
     training = fitted.training
-    if not training.recording.change.steps and training.recording.width is None:
+    if training.recording.plain:
         return np.zeros(len(training.weights))
     return training.recording.log_measure(training.observed)
 
