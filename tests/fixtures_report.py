@@ -21,6 +21,7 @@ from workbench.findings import (
     Findings,
     FitFound,
     HeldoutFound,
+    NestedFound,
     ParameterFound,
     Provenance,
     Quantity,
@@ -77,6 +78,10 @@ def count_findings(
             limit=information.simultaneous_z(max(len(names) - 1, 1)), level=0.95, smallest=4.0,
             reference=names[-1], competitor=competitor, rows=rows, rows_hash="f" * 64,
             flags=(f"a flag about {NASTY}",)),
+        nested=(NestedFound(small="Poisson", large="Negative binomial", null="boundary",
+                            statistic=312.41, df=1, p_value=3.2e-70),
+                NestedFound(small="Poisson", large="Hurdle NB", null="chi-squared",
+                            reason=f"rows in groups are not independent {NASTY}")),
         provenance=Provenance(command="wb run study.toml", created="2026-11-23T15:00:00+00:00",
                               seed=20261123, versions={"pymc": "6.4.0", "workbench": "0.1.0"},
                               seconds=41.3),
@@ -133,9 +138,13 @@ def _contender(name, best, competitor, losses, groups) -> Contender:
         name=name,
         cross_entropy=_quantity(losses[name], groups),
         above_best=above,
+        se_rows=above and above.se,
+        se_implied=above and 0.7 * above.se,
         separated=above is not None and above.value > limit * above.se,
         above_competitor=bound,
-    )
+        above_reference=None if name == list(losses)[-1] else
+        _quantity(losses[name] - losses[list(losses)[-1]], groups),
+    )  # fmt: skip
 
 
 def _parameters(name: str) -> tuple[ParameterFound, ...]:

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 import workbench as wb
-from models import continuous, counts
+from benchmarks.difference_coverage import coverage_of_differences
+from models import continuous, counts, positive
 from tests.declarations import dataset
+from workbench import implied
 
 RNG = np.random.default_rng(23)
 N = 800
@@ -33,7 +35,7 @@ def test_a_difference_is_paired_and_antisymmetric(evaluations):
     d = evaluations["Poisson"].pointwise - evaluations["NB2"].pointwise
     assert gap.value == pytest.approx(d.mean(), rel=1e-12)
     sums = (d - d.mean()).reshape(200, 2).sum(axis=1)
-    assert gap.se == pytest.approx(np.sqrt(200 / 199 * (sums**2).sum()) / 400, rel=1e-10)
+    assert gap.rows.se == pytest.approx(np.sqrt(200 / 199 * (sums**2).sum()) / 400, rel=1e-10)
     assert (back.value, back.se) == (-gap.value, pytest.approx(gap.se, rel=1e-12))
 
 
@@ -75,10 +77,7 @@ def test_other_rows_are_refused(evaluations):
         wb.compare({})
 
 
-def test_probabilities_and_densities_are_not_compared(evaluations):
-    density = replace(evaluations["NB2"], discrete=False)
-    with pytest.raises(wb.DataError, match=r"'density' is not comparable .* change with the unit"):
-        wb.compare(evaluations | {"density": density})
+def test_held_out_rows_are_not_compared_with_training_rows(evaluations):
     trained = replace(evaluations["NB2"], heldout=False)
     with pytest.raises(wb.DataError, match="only one of them is held out"):
         wb.compare(evaluations | {"trained": trained})
@@ -120,3 +119,131 @@ def test_a_difference_that_is_small_over_all_rows_separates_nothing(evaluations)
 def test_few_groups_take_students_t(evaluations):
     five = {name: replace(one, groups=np.arange(400) % 5) for name, one in evaluations.items()}
     assert wb.compare(five).limit == pytest.approx(stats.t.isf(0.025, 4), rel=1e-12)
+
+
+def test_the_error_used_is_the_larger_of_two(evaluations):
+    found = wb.compare(evaluations)
+    gap = found.above_best("Poisson")
+    assert gap.se == max(gap.rows.se, gap.implied_se)
+    frame = found.to_frame().loc["Poisson"]
+    assert frame["se_above_best"] == gap.se
+    assert (frame["se_rows"], frame["se_implied"]) == (gap.rows.se, gap.implied_se)
+
+
+@pytest.fixture(scope="module")
+def normals():
+    """Two normals of sd 1, half a unit apart: d is linear in y, its spread in closed form."""
+    y, test = RNG.normal(size=300), dataset(RNG.normal(size=200))
+    problems = [wb.bind(continuous.normal, dataset(y + shift)) for shift in (0.0, 0.5)]
+    fits = [wb.maximum_likelihood(problem, fixed={"sigma": 1.0}) for problem in problems]
+    return {name: wb.evaluate(fit, test) for name, fit in zip("ab", fits, strict=True)}
+
+
+def test_the_implied_error_is_the_known_one(normals):
+    """(y - a - .5)^2/2 - (y - a)^2/2 has sd .5 under N(a, 1); of 20,000 draws to 0.5 %."""
+    found = wb.compare(normals)
+    assert found.best == "a"
+    assert found.above_best("b").spread.sd == pytest.approx(0.5, rel=0.02)
+    assert found.above_best("b").implied_se == pytest.approx(0.5 / np.sqrt(200), rel=0.02)
+    again = wb.compare(normals).above_best("b")
+    assert again == found.above_best("b")  # seeded
+
+
+def test_rows_count_in_the_implied_spread_by_their_weights(normals):
+    """A weight of 3 on half of the rows: those rows are drawn three times as often."""
+    weights = np.where(np.arange(200) % 2, 3.0, 1.0)
+    places = implied._places(weights, np.random.default_rng(0))
+    shares = np.bincount(places, minlength=200) / len(places)
+    np.testing.assert_allclose(shares, weights / weights.sum(), atol=1.01 / len(places))
+
+
+def test_a_difference_without_finite_variance_separates_nothing():
+    """Cauchy against normal: under the Cauchy the difference has no variance at all."""
+    rows = dataset(RNG.standard_cauchy(400))
+    problems = {"cauchy": continuous.student_t, "normal": continuous.normal}
+    held = {"cauchy": {"nu": 1.0}, "normal": {}}
+    found = wb.compare({
+        name: wb.evaluate(
+            wb.maximum_likelihood(wb.bind(one, rows.isel(row=slice(200))), fixed=held[name]),
+            rows.isel(row=slice(200, 400)),
+        )
+        for name, one in problems.items()
+    })  # fmt: skip
+    assert found.best == "cauchy"
+    assert not found.above_best("normal").finite
+    assert not found.separated("normal")
+    assert any("no finite variance" in flag for flag in found.flags)
+
+
+def test_a_variance_that_draws_do_not_show_is_integrated():
+    """Student's t of 4.5 degrees against normal: E d^2 is finite, draws of d do not settle."""
+    rows = dataset(RNG.standard_t(5, 400))
+    fits = {
+        "t": wb.maximum_likelihood(wb.bind(continuous.student_t, rows), fixed={"nu": 4.5}),
+        "normal": wb.maximum_likelihood(wb.bind(continuous.normal, rows)),
+    }
+    (centre, scale), (mean, sd) = (
+        (fits[name].params.iloc[0], fits[name].params["sigma"]) for name in ("t", "normal")
+    )
+    law, normal = stats.t(4.5, centre, scale), stats.norm(mean, sd)
+    moments = [
+        integrate.quad(lambda p, power=power: (
+            law.logpdf(law.isf(np.exp(p))) - normal.logpdf(law.isf(np.exp(p)))) ** power * np.exp(p)
+            + (law.logpdf(law.ppf(np.exp(p))) - normal.logpdf(law.ppf(np.exp(p)))) ** power
+            * np.exp(p), -180, np.log(0.5), limit=500)[0]
+        for power in (1, 2)
+    ]  # fmt: skip
+    held = {name: replace(wb.evaluate(fit, rows), heldout=True) for name, fit in fits.items()}
+    spread = implied._settled(implied.Spread(1.0, 2.0), held["t"], held["normal"])
+    assert spread.sd == pytest.approx(np.sqrt(moments[1] - moments[0] ** 2), rel=0.01)
+    assert spread.finite
+
+
+def test_what_the_better_expects_and_the_other_forbids_is_told():
+    """Half of the outcomes of a normal around zero are none of an exponential's."""
+    rows = dataset(RNG.exponential(size=100))
+    positives = wb.maximum_likelihood(wb.bind(positive.exponential, rows))
+    around_zero = wb.bind(continuous.normal, rows)
+    broad = wb.maximum_likelihood(around_zero, fixed={"beta": 0.0})
+    better = replace(wb.evaluate(broad, rows), heldout=True, pointwise=np.zeros(100))
+    other = replace(wb.evaluate(positives, rows), heldout=True)
+    found = wb.compare({"broad": better, "positive": other})
+    gap = found.above_best("positive")
+    assert gap.spread.impossible == pytest.approx(0.5, abs=0.02)
+    assert np.isfinite(gap.implied_se)
+    assert any("impossible under positive" in flag for flag in found.flags)
+
+
+def test_vuongs_statistic_is_the_difference_over_its_rows_error(evaluations):
+    alone = {name: replace(one, groups=None) for name, one in evaluations.items()}
+    found = wb.compare(alone)
+    d = alone["Poisson"].pointwise - alone["NB2"].pointwise
+    expected = np.sqrt(400) * d.mean() / d.std(ddof=1)
+    assert found.vuong("Poisson", "NB2") == pytest.approx(expected, rel=1e-12)
+    assert found.vuong("NB2", "Poisson") == pytest.approx(-expected, rel=1e-12)
+    assert found.to_frame().loc["Poisson", "vuong"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_vuongs_statistic_in_sample_pays_for_parameters(evaluations):
+    """As AIC: one nat a parameter over all rows, of which NB2 has one more."""
+    inside = {name: replace(one, groups=None, heldout=False) for name, one in evaluations.items()}
+    found, d = wb.compare(inside), inside["Poisson"].pointwise - inside["NB2"].pointwise
+    expected = (d.sum() - 1) / (np.sqrt(400) * d.std(ddof=1))
+    assert found.vuong("Poisson", "NB2") == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_chosen_reference_is_related_to_all(evaluations):
+    found = wb.compare(evaluations, reference="Poisson")
+    assert found.above_reference("Poisson") is None
+    assert found.above_reference("NB2") == found.difference("NB2", "Poisson")
+    frame = found.to_frame()
+    assert frame.loc["NB2", "above_reference"] == -frame.loc["Poisson", "above_best"]
+
+
+@pytest.mark.slow
+def test_the_larger_error_covers_where_the_rows_own_does_not():
+    """Normal against Student's t on t5 rows (theory: .77 to .85 against .99 to 1.00)."""
+    shares = coverage_of_differences(rows=300, replicates=300, seed=2)
+    error = 3 * np.sqrt(0.95 * 0.05 / 300)
+    assert shares["rows"] + error < 0.95
+    assert shares["used"] > 0.95 - error

@@ -13,10 +13,10 @@ ROOT = Path(__file__).parent.parent
 # A module may import those before it. errors, information, density and registry are leaves.
 ARROW = [
     "errors", "information", "density", "functionals", "fisher", "table", "formula", "problem",
-    "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "evaluation",
-    "leverage", "leaving_out", "reweighting", "learning", "cross_validation", "predictive",
-    "comparison", "findings", "plots", "report", "registry", "examples", "catalogue", "study_file",
-    "training", "recording", "study", "proposal", "cli",
+    "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "recorded",
+    "evaluation", "leverage", "leaving_out", "reweighting", "learning", "cross_validation",
+    "predictive", "implied", "comparison", "findings", "plots", "report", "registry", "examples",
+    "catalogue", "study_file", "training", "recording", "study", "proposal", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),

@@ -17,6 +17,7 @@ from scipy import stats
 from tests.fixtures_report import NASTY, count_findings
 from workbench import evaluation
 from workbench.findings import (
+    AtomsFound,
     DroppedFound,
     Findings,
     InfluentialFound,
@@ -564,6 +565,60 @@ def test_unit_and_width_stand_with_the_outcome(findings):
     assert data_facts(findings)["Outcome"] == "mdvis, counts"
     told = data_facts(findings, unit=f"visits {NASTY}", width=0.25, discrete=False)
     assert told["Outcome"] == f"mdvis, continuous, in visits {NASTY}, rounded to multiples of 0.25"
+
+
+def test_a_change_a_width_and_an_order_in_time_are_told(findings):
+    """Once each, in the outcome's own name, however many models share the change."""
+    first, second, *others = findings.fits
+    logged = [fit.model_copy(update={"change": "log(spent)"}) for fit in (first, second)]
+    facts = {"outcome": "spent", "rounded": True, "discrete": False, "width": 0.5, "group": None,
+             "time": "week", "heldout_blocks": 17}  # fmt: skip
+    told = findings.model_copy(
+        update={
+            "fits": (*logged, *others),
+            "data": findings.data.model_copy(update=facts),
+        }
+    )
+    found = words(comparison_page(told))
+    both = f"{first.name} and {second.name} take in log(spent). Every loss on this page is of spent"
+    assert found.count(both) == 1
+    assert "spent is rounded to multiples of 0.5, and a loss is −log of the probability" in found
+    assert "1,000 held-out rows in 17 blocks of neighbours in time (week)" in found
+    assert "Standard errors take 17 blocks of neighbouring held-out rows" in found
+    assert "no p-value: neighbouring rows are not independent" in found
+    assert "at most (CE)" in found  # a probability's loss bounds KL
+
+
+def test_the_two_parts_of_a_hurdle_are_told(findings, tree):
+    assert tree.find(".//table[@id='table-atoms']") is None  # of counts alone
+    parts = AtomsFound(share=0.25, at=_mean(0.3), beside=_mean(1.7))
+    fit = findings.fits[0]
+    heldout = fit.heldout.model_copy(update={"atoms": parts})
+    mixed = of_all_fits(findings, heldout=heldout)
+    found = words(comparison_page(mixed))
+    assert "25.0 % 0.300 ± 0.010 1.700 ± 0.010" in found.replace("\xa0", " ")
+
+
+def _mean(value: float) -> Quantity:
+    return Quantity(value=value, se=0.01, count=1000, unit="nats per row")
+
+
+def test_nested_models_are_tested_or_refused_in_a_sentence(tree, page):
+    tested = row_of(tree, "table-nested", "Poisson within Negative binomial")
+    assert tested[1:4] == ["312.41", "1", "3.2 × 10⁻⁷⁰"]
+    assert "rows in groups are not independent" in words(page)
+    assert "½ χ²₀ + ½ χ²₁" in words(page)
+
+
+def test_both_errors_of_a_difference_stand_beside_it(findings, tree):
+    second = findings.ranking.contenders[1]
+    row = row_of(tree, "table-differences", second.name)
+    assert row[2:4] == [numbers.to_error(se, se) for se in (second.se_rows, second.se_implied)]
+    z = numbers.decimals(second.above_best.value / second.se_rows, 1)
+    assert row[4:6] == [z, z]  # where the larger is the rows' own
+    assert row[6] == numbers.quantity(second.above_reference)
+    assert row_of(tree, "table-differences", "Poisson")[6] == "the reference"
+    assert "SE by rows" in row_of(tree, "table-ranking", second.name)[4]
 
 
 def test_dropped_rows_are_told_plainly(findings):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from workbench.agreement import Agreement, Checks, check
-    from workbench.comparison import Comparison, compare
+    from workbench.comparison import Comparison, Difference, compare
     from workbench.cross_validation import CrossValidation, cross_validate
     from workbench.errors import DataError, ModelError, StudyError, WorkbenchError
     from workbench.estimate import (
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # quick and drawing a page needs no PyMC.
 HOMES = {
     "agreement": ("Agreement", "Checks", "check"),
-    "comparison": ("Comparison", "compare"),
+    "comparison": ("Comparison", "Difference", "compare"),
     "cross_validation": ("CrossValidation", "cross_validate"),
     "errors": ("DataError", "ModelError", "StudyError", "WorkbenchError"),
     "estimate": (
@@ -80,6 +80,7 @@ __all__ = [
     "CrossValidation",
     "DataError",
     "Design",
+    "Difference",
     "Divergence",
     "Estimate",
     "Evaluation",

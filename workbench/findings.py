@@ -132,10 +132,22 @@ class PredictiveFound(Value):
     reason: str = ""  # why there is none
 
 
+class AtomsFound(Value):
+    """Rows at an atom (zeros of a hurdle, censored ones): their share, and what CE owes to each.
+
+    `at` and `beside` are the two parts of the cross-entropy, per row of all rows.
+    """
+
+    share: float
+    at: Quantity
+    beside: Quantity
+
+
 class HeldoutFound(Value):
     """A fit on the held-out rows; cross-entropy in nats per row, lower is better."""
 
     cross_entropy: Quantity
+    atoms: AtomsFound | None = None  # None where all rows are of one kind
     gain: Quantity  # baseline minus this model, paired; above zero is better
     prior_worth: Quantity  # maximum likelihood minus MAP, paired; above zero the prior helps
     predictive: tuple[PredictiveFound, ...] = ()  # of few rows a parameter alone
@@ -198,8 +210,11 @@ class FitFound(Value):
     training_nll: float  # sum over training rows, nats
     training_rows: int
     by_group: bool = False  # whether its rows are groups: several rows of the table each
+    change: str = ""  # the function of the outcome that it models; all losses are of the outcome
     aic: Number
+    aicc: Number = None
     bic: Number
+    tic: Number = None
     bic_units: str
     effective_parameters: Number
     left_out: LeftOutFound | None = None
@@ -234,8 +249,11 @@ class Contender(Value):
     name: str
     cross_entropy: Quantity
     above_best: Quantity | None  # this model minus the best; None for the best itself
+    se_rows: Number = None  # of that difference, as the rows show it
+    se_implied: Number = None  # as the best implies it; the larger is used
     separated: bool  # from the best, by `Ranking.limit` standard errors
     above_competitor: Quantity | None  # a lower bound of this model's KL; None for the competitor
+    above_reference: Quantity | None = None  # where the study chose one; None for itself
 
 
 class Ranking(Value):
@@ -251,6 +269,18 @@ class Ranking(Value):
     rows: int
     rows_hash: str
     flags: tuple[str, ...]
+
+
+class NestedFound(Value):
+    """A likelihood-ratio test of one model within another, or the reason why there is none."""
+
+    small: str
+    large: str
+    null: str  # chi-squared, boundary or simulated
+    statistic: Number = None  # twice the nats that the large model gains
+    df: Number = None  # None where the null is simulated
+    p_value: Number = None
+    reason: str = ""
 
 
 class BaselineFound(Value):
@@ -285,10 +315,18 @@ class DataFound(Value):
     heldout_rows: int
     split: str
     dropped: DroppedFound | None = None  # None where a missing value would have been refused
+    rounded: bool = False  # whether the losses are of the cells that `width` makes
+    time: str | None = None
+    heldout_blocks: int | None = None  # of neighbours, which standard errors take for independent
     group: str | None
     groups: int | None
     training_groups: int | None
     heldout_groups: int | None
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether losses are -log of probabilities, so that CE is an upper bound of KL."""
+        return self.discrete or self.rounded
 
 
 class Provenance(Value):
@@ -323,6 +361,7 @@ class Findings(Value):
     baseline: BaselineFound | None
     no_baseline: str = ""  # why, where its fit has no optimum
     ranking: Ranking | None
+    nested: tuple[NestedFound, ...] = ()
     provenance: Provenance
     trees: dict[str, xr.DataTree] = {}
 

@@ -107,10 +107,11 @@ def learning_curve(
     fit.problem.require_movable()
     rng = rng or np.random.default_rng(0)
     masks = [part for _ in range(replicates) for part in _nested(fit.problem, ordered, rng)]
-    found = np.array(list(_fitted(fit, masks, fit.problem.on(heldout))))
+    full = evaluate(fit, heldout)
+    found = np.array(list(_fitted(fit, masks, evaluate(fit), full)))
     found = found.reshape(replicates, len(ordered), 3)
     return LearningCurve(
-        full=evaluate(fit, heldout),
+        full=full,
         shares=ordered,
         rows=found[:, :, 0],
         training=found[:, :, 1],
@@ -131,7 +132,7 @@ def _nested(
 
 
 def _fitted(
-    fit: Estimate, masks: Sequence[np.ndarray], heldout: Problem
+    fit: Estimate, masks: Sequence[np.ndarray], training: Evaluation, heldout: Evaluation
 ) -> Iterator[tuple[float, float, float]]:
     """Of the fit to each part: its rows, its training CE, and its CE on the held-out rows."""
     problem, moves, point = fit.problem, fit.moves, fit.point
@@ -145,5 +146,6 @@ def _fitted(
         if not np.isfinite(theta).all():
             yield rows, np.nan, np.nan
             continue
-        shown, new = heldout.rows.weights, -heldout.pointwise(theta)
-        yield rows, part.derivatives(theta)[0] / rows, float(shown @ new / shown.sum())
+        known, new = (one.losses(theta) for one in (training, heldout))
+        shares = heldout.weights / heldout.weights.sum()
+        yield rows, float(weights @ known / rows), float(shares @ new)

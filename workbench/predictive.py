@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 from scipy.special import logsumexp
 
-from workbench import information
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate, normal_draws
 from workbench.evaluation import Evaluation, evaluate
@@ -59,7 +58,7 @@ class Predictive:
         return self._mean(self.average)
 
     def _mean(self, values: np.ndarray) -> Mean:
-        return information.mean(values, weights=self.plug_in.weights, groups=self.plug_in.groups)
+        return self.plug_in.mean(values)
 
 
 def predictive_cross_entropy(
@@ -85,8 +84,7 @@ def predictive_cross_entropy(
         raise DataError(f"an average over draws takes {FEWEST} of them or more, not {draws}")
     thetas, label = _drawn(fit, draws, rng)
     plug_in = evaluate(fit, data)
-    problem = fit.problem.on(data)
-    told = np.array([problem.pointwise(theta) for theta in thetas])  # (S, m)
+    told = np.array([-plug_in.losses(theta) for theta in thetas])  # (S, m)
     log_mean = logsumexp(told, axis=0) - np.log(draws)
     share = plug_in.weights / plug_in.weights.sum()
     with np.errstate(invalid="ignore"):  # a row to which no draw gives any density

@@ -26,6 +26,7 @@ from workbench.training import (
     influential_found,
     learning_found,
     left_out_found,
+    log_measure,
     reweighted_found,
 )
 
@@ -40,6 +41,7 @@ class Fitted:
     definition: Callable[..., Any]
     fit: Estimate
     map_fit: Estimate
+    training: Evaluation  # of its own rows
     evaluation: Evaluation
     left_out: LeaveOneOut | str  # or why rows could not be left out
     map_evaluation: Evaluation | None  # None where the MAP has no determined maximum
@@ -75,6 +77,9 @@ def data_found(
         width=study.data.width,
         categories=first.plan.categories if first else (),
         discrete=bool(first and first.evaluation.discrete),
+        rounded=bool(first and first.evaluation.recording.width is not None),
+        time=study.data.time,
+        heldout_blocks=first.evaluation.cross_entropy.clusters if first and not group else None,
         rows=len(training) + len(heldout),
         training_rows=len(training),
         heldout_rows=len(heldout),
@@ -104,6 +109,7 @@ def fit_found(
 ) -> found.FitFound:
     """One model: what was declared, what came out, how it was checked."""
     fit, verdict = fitted.fit, fitted.fit.optimum.verdict
+    moved = 2 * float(fitted.training.weights @ log_measure(fitted.training))
     documentation = (getattr(fitted.definition, "__doc__", None) or "").strip()
     return found.FitFound(
         name=name,
@@ -114,15 +120,18 @@ def fit_found(
         held=study.models[name].fixed,
         latex=getattr(fitted.definition, "latex", None),
         k=fit.k,
-        training_nll=-fit.llf,
+        training_nll=fitted.training.nll,
         training_rows=int(fit.nobs),
         by_group=getattr(fitted.definition, "unit", "row") == "group",
-        aic=fit.aic if verdict.determined else None,
-        bic=fit.bic if verdict.determined else None,
+        change=fitted.training.recording.change.text,
+        aic=fit.aic - moved if verdict.determined else None,
+        aicc=fit.aicc - moved if verdict.determined else None,
+        bic=fit.bic - moved if verdict.determined else None,
+        tic=fit.tic - moved if verdict.determined else None,
         bic_units=f"groups of '{study.data.group}'" if study.data.group else "rows",
         effective_parameters=fit.effective_parameters,
-        left_out=left_out_found(fitted.left_out),
-        reweighted=reweighted_found(fitted.reweighted),
+        left_out=left_out_found(fitted.left_out, fitted.training),
+        reweighted=reweighted_found(fitted.reweighted, fitted.training),
         influential=influential_found(fitted.left_out),
         learning=learning_found(fitted.learning),
         se_kind=fit.covariance_kind,
@@ -180,15 +189,17 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
         "nll": ("row", evaluation.pointwise),
     }
     coords: dict[str, Any] = {"row": evaluation.labels}
-    if evaluation.groups is not None:
-        arrays["group"] = ("row", evaluation.groups)
+    if evaluation.units is not None:
+        kind = "block" if evaluation.groups is None else "group"
+        arrays[kind] = ("row", evaluation.units)
     if not evaluation.ordered:
         return xr.Dataset(arrays, coords=coords)
     arrays["pit"] = ("row", evaluation.pit)
     arrays["score"] = ("row", evaluation.normal_scores[0])
     if len(fitted.plan.categories) > 2:  # whose codes are no numbers
         return xr.Dataset(arrays, coords=coords)
-    arrays["mean"] = ("row", evaluation.expected)
+    if not evaluation.recording.change.steps:
+        arrays["mean"] = ("row", evaluation.expected)
     if fitted.fit.problem.graph.discrete:
         values = np.arange(min(int(evaluation.observed.max()), LARGEST_COUNT) + 1)
         arrays["frequency"] = ("value", evaluation.frequencies(values))
@@ -227,6 +238,7 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
         gain = Quantity.of(_gain(evaluation, baseline))
     return found.HeldoutFound(
         cross_entropy=Quantity.of(evaluation.cross_entropy),
+        atoms=_atoms(evaluation),
         gain=gain,
         prior_worth=worth,
         predictive=tuple(_predictive(*one) for one in fitted.predictive.items()),
@@ -254,13 +266,17 @@ def _predictive(label: str, of: Predictive | str) -> found.PredictiveFound:
     )
 
 
+def _atoms(evaluation: Evaluation) -> found.AtomsFound | None:
+    parts = evaluation.atom_parts
+    if parts is None:
+        return None
+    share, at, beside = parts
+    return found.AtomsFound(share=share, at=Quantity.of(at), beside=Quantity.of(beside))
+
+
 def _gain(evaluation: Evaluation, baseline: Evaluation) -> information.Mean:
-    """CE of the baseline minus CE of the model, paired: above zero, the model is better."""
-    return information.mean(
-        baseline.pointwise - evaluation.pointwise,
-        weights=evaluation.weights,
-        groups=evaluation.groups,
-    )
+    """CE of the baseline minus CE of the model, paired: above zero, the predictors help."""
+    return evaluation.mean(baseline.pointwise - evaluation.pointwise)
 
 
 def baseline_found(define: str, baseline: Evaluation) -> found.BaselineFound:
@@ -272,19 +288,28 @@ def baseline_found(define: str, baseline: Evaluation) -> found.BaselineFound:
     )
 
 
-def ranking_found(comparison: Comparison, unranked: dict[str, str]) -> found.Ranking:
-    """The comparison, best model first, and the models that cannot take part."""
+def ranking_found(
+    comparison: Comparison, unranked: dict[str, str], chosen: str | None
+) -> found.Ranking:
+    """The comparison, best model first, and the models that cannot take part.
+
+    `chosen` is the reference that the study asked for; to none other are all models related.
+    """
     first = comparison.evaluations[comparison.best]
     contenders = []
     for name, evaluation in comparison.evaluations.items():
         gap, bound = comparison.above_best(name), comparison.above_competitor(name)
+        above = comparison.above_reference(name) if comparison.reference == chosen else None
         contenders.append(
             found.Contender(
                 name=name,
                 cross_entropy=Quantity.of(evaluation.cross_entropy),
-                above_best=Quantity.of(gap) if gap else None,
+                above_best=Quantity.of(gap.mean) if gap else None,
+                se_rows=gap.rows.se if gap else None,
+                se_implied=gap.implied_se if gap else None,
                 separated=comparison.separated(name),
-                above_competitor=Quantity.of(bound) if bound else None,
+                above_competitor=Quantity.of(bound.mean) if bound else None,
+                above_reference=Quantity.of(above.mean) if above else None,
             )
         )
     return found.Ranking(

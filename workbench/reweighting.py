@@ -16,6 +16,7 @@ from workbench.errors import ModelError
 from workbench.estimate import Estimate, Laplace, smoothed
 from workbench.information import Mean
 from workbench.leverage import units_of
+from workbench.recorded import blocks_of
 
 DRAWS = 4000  # as many as Laplace takes
 
@@ -90,8 +91,10 @@ class PsisLoo:
         return pd.DataFrame(columns, index=pd.Index(labels, name="row"))
 
     def _mean(self, values: np.ndarray) -> Mean:
-        rows = self.laplace.fit.problem.rows
-        return information.mean(values, weights=rows.weights, groups=rows.groups)
+        problem = self.laplace.fit.problem
+        blocks = blocks_of(problem, problem.dataset)
+        units = blocks if problem.rows.groups is None else problem.rows.groups
+        return information.mean(values, weights=problem.rows.weights, groups=units)
 
 
 def psis_loo(

@@ -17,7 +17,14 @@ from workbench import findings as found
 from workbench.agreement import FALSE_ALARMS, check
 from workbench.comparison import compare, unlike
 from workbench.errors import DataError, ModelError
-from workbench.estimate import Estimate, held_at, maximum_a_posteriori, maximum_likelihood
+from workbench.estimate import (
+    Estimate,
+    SimulatedTest,
+    held_at,
+    likelihood_ratio_test,
+    maximum_a_posteriori,
+    maximum_likelihood,
+)
 from workbench.evaluation import Evaluation, evaluate
 from workbench.findings import FailedModel, Findings
 from workbench.formula import Design, columns_used, design, intercept_only
@@ -34,6 +41,7 @@ from workbench.table import Table, drop_missing, read, split
 PACKAGES = ("pymc", "pytensor", "jax", "statsmodels", "arviz", "numpy", "scipy", "formulaic")
 MOST_REWEIGHTED = 1000  # training rows, up to which reweighting takes a few seconds a model
 FEWEST_LEARNED = 10  # rows a parameter in a part; with fewer it hardly has an optimum
+FEWEST_BLOCKS = 2  # for a standard error
 BASELINE = "baseline"  # what the intercept-only model is called where it fails
 
 Note = Callable[[str], None]
@@ -129,6 +137,7 @@ class Study(StudyFile):
             baseline=baseline_found(self._baseline_define, baseline) if baseline else None,
             no_baseline=alone if isinstance(alone, str) else "",
             ranking=self._ranking(fitted),
+            nested=tuple(self._nested(place, fitted) for place in range(len(self.report.nested))),
             provenance=self._provenance(command, created, clock() - began),
             trees={name: tree(one) for name, one in fitted.items()},
         )
@@ -176,7 +185,9 @@ class Study(StudyFile):
         note(f"{name}: maximum a posteriori")
         map_fit = maximum_a_posteriori(bound.problem, fixed=fixed, rng=rng)
         note(f"{name}: held-out rows")
-        evaluation = evaluate(fit, bound.test_rows, seed=self.seed)
+        ours, theirs = self._blocks(bound)
+        trained = evaluate(fit, blocks=ours, seed=self.seed)
+        evaluation = evaluate(fit, bound.test_rows, blocks=theirs, seed=self.seed)
         note(f"{name}: training rows left out")
         left_out = _left_out(fit)
         map_found = map_fit.optimum.verdict.determined
@@ -193,6 +204,7 @@ class Study(StudyFile):
             definition=bound.definition,
             fit=fit,
             map_fit=map_fit,
+            training=trained,
             evaluation=evaluation,
             left_out=left_out,
             map_evaluation=map_evaluation,
@@ -200,6 +212,37 @@ class Study(StudyFile):
             reweighted=reweighted,
             learning=learning,
             checks=checks,
+        )
+
+    def _blocks(self, bound: Bound) -> tuple[int | None, int | None]:
+        """Into how many blocks each part is cut for its standard errors: those of the split."""
+        if self.split.blocks is None:
+            return None, None
+        heldout = bound.test_rows.sizes["row"]
+        held = round(self.split.blocks * heldout / (bound.problem.rows.count + heldout))
+        ours, theirs = (max(part, FEWEST_BLOCKS) for part in (self.split.blocks - held, held))
+        return ours, theirs
+
+    def _nested(self, place: int, fitted: dict[str, Fitted]) -> found.NestedFound:
+        """The likelihood-ratio test that the study declared there, or why there is none."""
+        pair = self.report.nested[place]
+        told = found.NestedFound(small=pair.small, large=pair.large, null=pair.null)
+        missing = [name for name in (pair.small, pair.large) if name not in fitted]
+        if missing:
+            return told.model_copy(update={"reason": f"{missing[0]} failed"})
+        try:
+            test = likelihood_ratio_test(
+                fitted[pair.small].fit,
+                fitted[pair.large].fit,
+                boundary=pair.null == "boundary",
+                replicates=pair.replicates if pair.null == "simulated" else 0,
+                rng=np.random.default_rng([self.seed, len(self.models), place]),
+            )
+        except ModelError as reason:
+            return told.model_copy(update={"reason": str(reason)})
+        df = None if isinstance(test, SimulatedTest) else test.df
+        return told.model_copy(
+            update={"statistic": test.statistic, "df": df, "p_value": test.p_value}
         )
 
     def _learning(
@@ -234,7 +277,8 @@ class Study(StudyFile):
             for name in regular
             if name not in ranked
         }
-        return ranking_found(compare(ranked, reference=reference), unranked)
+        comparison = compare(ranked, reference=reference)
+        return ranking_found(comparison, unranked, self.report.reference)
 
     @property
     def _baseline_define(self) -> str:
@@ -255,7 +299,8 @@ class Study(StudyFile):
             bound = self._bind_baseline(training, heldout)
             fit = maximum_likelihood(bound.problem, fixed=self._baseline_fixed)
             if fit.optimum.verdict.determined:
-                return evaluate(fit, bound.test_rows, seed=self.seed)
+                blocks = self._blocks(bound)[1]
+                return evaluate(fit, bound.test_rows, blocks=blocks, seed=self.seed)
         except (DataError, ModelError) as reason:
             note(f"{BASELINE}: failed: {reason}")
             return FailedModel(name=BASELINE, define=define, reason=str(reason))

@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -19,8 +20,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
-from workbench.errors import StudyError, nearest
-from workbench.formula import quoted
+from workbench.errors import DataError, StudyError, nearest
+from workbench.formula import columns_used, quoted
 from workbench.table import Roles
 
 Mistake = tuple[str, str]  # place in the file, what is wrong there
@@ -140,12 +141,22 @@ class ChecksSection(Section):
     budget: PositiveFloat = 120.0  # seconds a model for statsmodels' search
 
 
+class NestedSection(Section):
+    """A model that is another with a restriction, which no program can tell: it is declared."""
+
+    small: str
+    large: str
+    null: Literal["chi-squared", "boundary", "simulated"] = "chi-squared"
+    replicates: int = Field(default=199, ge=19)  # data sets, where the null is simulated
+
+
 class ReportSection(Section):
     """What the page relates the models to, and what it shows besides."""
 
     reference: str | None = None
     baseline: str | None = None
     learning_curve: bool = False  # each model fitted again to parts of its training rows
+    nested: tuple[NestedSection, ...] = Field(default=(), strict=False)  # TOML has lists
 
 
 class StudyFile(Section):
@@ -246,6 +257,7 @@ def _disagreements(content: Mapping[str, Any]) -> list[Mistake]:
         *_split_mistakes(content),
         *_formula_mistakes(formulas, _table(content, "data").get("outcome")),
         *_reference_mistakes(_table(content, "report").get("reference"), models),
+        *_nested_mistakes(_table(content, "report").get("nested"), models),
     ]
 
 
@@ -280,7 +292,7 @@ def _formula_mistakes(formulas: Mapping[str, object], declared: object) -> Itera
                 "has no formula, [defaults] gives none, and [data] names no outcome",
             )
         elif isinstance(formula, str) and "~" in formula:
-            outcomes[name] = formula.partition("~")[0].strip().strip("`")
+            outcomes[name] = _outcome_in(formula)
     named = {name: outcome for name, outcome in outcomes.items() if outcome}
     first = next(iter(named), "")
     known, by = (
@@ -295,6 +307,29 @@ def _formula_mistakes(formulas: Mapping[str, object], declared: object) -> Itera
                 f"the outcome is '{outcome}', but {by} '{known}'; models are compared on one "
                 "outcome",
             )
+
+
+def _outcome_in(formula: str) -> str:
+    """The outcome's column, of which a formula may take a function; of categories as written."""
+    left = formula.partition("~")[0].strip()
+    with suppress(DataError):  # told of when its model is bound
+        if left and not left.startswith("C("):
+            return " + ".join(columns_used(f"{left} ~ 1"))
+    return left.strip("`")
+
+
+def _nested_mistakes(nested: object, models: Mapping[str, Any]) -> Iterator[Mistake]:
+    pairs = nested if isinstance(nested, list | tuple) else ()
+    for place, pair in enumerate(pairs):
+        named = [pair.get(key) for key in ("small", "large")] if isinstance(pair, Mapping) else []
+        for name in named:
+            if isinstance(name, str) and name not in models:
+                yield (
+                    f"report.nested[{place}]",
+                    f"no model is called '{name}'{nearest(name, models)}",
+                )
+        if len(named) == 2 and named[0] == named[1]:
+            yield f"report.nested[{place}]", f"'{named[0]}' is nested in itself: name two models"
 
 
 def _reference_mistakes(reference: object, models: Mapping[str, Any]) -> Iterator[Mistake]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from workbench import findings as found
+from workbench.evaluation import Evaluation
 from workbench.findings import NOTHING, Quantity
 from workbench.learning import LearningCurve
 from workbench.leaving_out import LeaveOneOut
@@ -11,16 +12,24 @@ from workbench.reweighting import PsisLoo
 MOST_INFLUENTIAL = 5  # training rows, or groups, that are told
 
 
-def left_out_found(of: LeaveOneOut | str) -> found.LeftOutFound:
-    """Leave-one-out by Newton steps, or why there is none."""
+def log_measure(trained: Evaluation) -> np.ndarray:
+    """What makes each row's log density one of the outcome as recorded; nats, (n,)."""
+    if trained.recording.plain:
+        return np.zeros(len(trained.weights))
+    return trained.recording.log_measure(trained.observed)
+
+
+def left_out_found(of: LeaveOneOut | str, trained: Evaluation) -> found.LeftOutFound:
+    """Leave-one-out by Newton steps, of the outcome as recorded, or why there is none."""
     if isinstance(of, str):
         return found.LeftOutFound(cross_entropy=NOTHING, refitted=0, advice="", reason=of)
+    left_out = trained.mean(of.pointwise - log_measure(trained))
     return found.LeftOutFound(
-        cross_entropy=Quantity.of(of.cross_entropy), refitted=len(of.refitted), advice=of.advice
+        cross_entropy=Quantity.of(left_out), refitted=len(of.refitted), advice=of.advice
     )
 
 
-def reweighted_found(of: PsisLoo | str | None) -> found.ReweightedFound | None:
+def reweighted_found(of: PsisLoo | str | None, trained: Evaluation) -> found.ReweightedFound | None:
     """PSIS-LOO and WAIC of the posterior, or why there are none; None where it was not tried."""
     if of is None:
         return None
@@ -35,8 +44,8 @@ def reweighted_found(of: PsisLoo | str | None) -> found.ReweightedFound | None:
             reason=of,
         )
     return found.ReweightedFound(
-        cross_entropy=Quantity.of(of.cross_entropy),
-        waic=Quantity.of(of.waic),
+        cross_entropy=Quantity.of(trained.mean(of.pointwise - log_measure(trained))),
+        waic=Quantity.of(trained.mean(of.training + of.spread - log_measure(trained))),
         effective_parameters=of.p_loo,
         k_hat=float(of.k_hat.max()),
         monte_carlo=of.monte_carlo,

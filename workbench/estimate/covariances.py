@@ -102,6 +102,16 @@ def effective_parameters(fit: "Estimate") -> float:
     return uncertainty.trace(_information(fit), score_products(fit, groups))
 
 
+def decided_by_rows(fit: "Estimate") -> float:
+    """tr(H^-1 H_likelihood) of the free coordinates; NaN without a regular optimum."""
+    if irregular(fit, "observed"):
+        return float("nan")
+    if fit.objective == "likelihood":
+        return float(fit.k)
+    rows = fit.problem.hessian(fit.theta)[np.ix_(fit.moves, fit.moves)]
+    return uncertainty.trace(_information(fit), rows)
+
+
 def _information(fit: "Estimate") -> np.ndarray:
     """The observed one, of the free coordinates."""
     return np.asarray(fit.optimum.information[np.ix_(fit.moves, fit.moves)])

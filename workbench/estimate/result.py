@@ -110,9 +110,44 @@ class Estimate:
     def bic(self) -> float:
         """k log n - 2 log L, where n counts groups if they are declared. Raises for a MAP."""
         self._require_likelihood("BIC")
+        return float(self.k * np.log(self._units) - 2 * self.llf)
+
+    @property
+    def aicc(self) -> float:
+        """AIC + 2 k (k + 1) / (n - k - 1) (Hurvich and Tsai 1989); raises for a MAP.
+
+        n counts groups if they are declared. The correction is exact for a normal regression, and
+        leads the right way elsewhere. Infinite where n is k + 1 or less.
+        """
+        self._require_likelihood("AICc")
+        left = self._units - self.k - 1
+        return self.aic + 2 * self.k * (self.k + 1) / left if left > 0 else float("inf")
+
+    @property
+    def tic(self) -> float:
+        """2 tr(H^-1 K) - 2 log L: AIC that does not take the model for right (Takeuchi 1976).
+
+        tr(H^-1 K) is `effective_parameters`. For a MAP H has the prior's curvature: the
+        regularisation information criterion (Shibata 1989). The trace is too low in small samples
+        with heavy tails, so leave-one-out is to be preferred; far above k it says that the model
+        is wrong, or that rows hang together. NaN without a regular optimum.
+        """
+        return float(2 * self.effective_parameters - 2 * self.llf)
+
+    @property
+    def edf(self) -> float:
+        """tr(H^-1 H_likelihood), H with the prior's curvature in it; k without a prior.
+
+        How many parameters the rows, and not the prior, have decided. NaN without a regular
+        optimum.
+        """
+        return covariances.decided_by_rows(self)
+
+    @property
+    def _units(self) -> float:
+        """Independent contributions: groups where they are declared, else rows."""
         groups = self.problem.rows.groups
-        units = self.nobs if groups is None else len(np.unique(groups))
-        return float(self.k * np.log(units) - 2 * self.llf)
+        return self.nobs if groups is None else float(len(np.unique(groups)))
 
     @property
     def covariance_kind(self) -> str:

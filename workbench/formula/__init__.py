@@ -3,7 +3,17 @@
 formulaic parses a formula and encodes its terms; their factors are evaluated here.
 """
 
+from workbench.formula.change import UNCHANGED, Change, change_of
 from workbench.formula.replay import Design, design, intercept_only
 from workbench.formula.syntax import columns_used, quoted
 
-__all__ = ["Design", "columns_used", "design", "intercept_only", "quoted"]
+__all__ = [
+    "UNCHANGED",
+    "Change",
+    "Design",
+    "change_of",
+    "columns_used",
+    "design",
+    "intercept_only",
+    "quoted",
+]

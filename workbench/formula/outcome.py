@@ -1,4 +1,4 @@
-"""The left side of a formula: outcomes that are numbers, or one of categories, and their values."""
+"""The left side of a formula: outcomes that are numbers, changed or not, or one of categories."""
 
 import ast
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import pandas as pd
 from formulaic.parser.types import Factor, Term
 
 from workbench.errors import DataError
+from workbench.formula.change import Change, change_in
 from workbench.formula.levels import holds_text, read_as_numbers, refuse_new_level
 from workbench.formula.syntax import columns_of, is_literal, quoted, show, tree_of
 from workbench.table import Table, numbers
@@ -48,6 +49,50 @@ class Measured:
             return {"y": ("row", values[0])}, {}
         outcomes = np.array(self.columns, dtype=np.str_)
         return {"y": (("row", "outcome"), np.column_stack(values))}, {"outcome": outcomes}
+
+
+@dataclass(frozen=True)
+class Changed:
+    """One outcome modelled as a function of its column, which `recorded (row)` holds as it is."""
+
+    column: str
+    change: Change
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
+
+    @property
+    def name(self) -> str:
+        return self.column
+
+    @property
+    def text(self) -> str:
+        return self.change.text
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return ()
+
+    def variables(self, table: Table) -> Variables:
+        """Raises DataError for what is no number, off the grid, or without a finite slope."""
+        recorded = numbers(table, self.column)
+        _refuse_off_grid(table, self.column, recorded)
+        if table.roles.trials is not None:
+            raise DataError(
+                f"the outcome is {self.text}, and so no count of trials: leave trials out, or "
+                "model the count itself."
+            )
+        bad = ~(np.isfinite(self.change(recorded)) & np.isfinite(self.change.log_slope(recorded)))
+        if bad.any():
+            first = int(bad.argmax())
+            raise DataError(
+                f"{self.text} has no finite value, or no finite slope, in {table.where(first)}, "
+                f"where '{self.column}' is {recorded[first]:g}: drop the row, or choose another "
+                "change of the outcome."
+            )
+        changed = self.change(recorded)
+        return {"y": ("row", changed), "recorded": ("row", recorded)}, {}
 
 
 @dataclass(frozen=True)
@@ -91,7 +136,7 @@ class Categorical:
         return {"y": ("row", codes.astype(np.float64))}, {"category": ("category", labels, known)}
 
 
-Outcome = Measured | Categorical
+Outcome = Measured | Changed | Categorical
 
 
 def outcome_columns(lhs: list[Term], formula: str) -> list[str]:
@@ -107,7 +152,9 @@ def outcome_columns(lhs: list[Term], formula: str) -> list[str]:
 def learned_outcome(lhs: list[Term], columns: list[str], table: Table) -> Outcome:
     """The outcome, its levels as declared, else as found in the rows of `table`."""
     factor, first = lhs[0].factors[0], columns[0]
-    written = factor.eval_method is not Factor.EvalMethod.LOOKUP  # C(column), C(column, levels=...)
+    written = factor.eval_method is not Factor.EvalMethod.LOOKUP
+    if written and not _is_category(factor):
+        return Changed(first, change_in(tree_of(factor)))
     if not written and (len(columns) > 1 or not _has_categories(table, first)):
         return Measured(tuple(columns))
     declared = _declared_levels(factor) if written else None
@@ -126,11 +173,15 @@ def _column(term: Term, several: bool, formula: str) -> str:
     if factor.eval_method is Factor.EvalMethod.LOOKUP:
         return show(factor.expr)
     tree = tree_of(factor)
-    if not (isinstance(tree, ast.Call) and ast.unparse(tree.func) == "C"):
-        raise DataError(
-            f"formula '{formula}' transforms the outcome, but comparing outcomes on different "
-            "scales needs a declared change of variables: store the transformed column instead."
-        )
+    if not _is_category(factor):
+        if several:
+            raise DataError(
+                f"formula '{formula}' transforms one of several outcomes: store the transformed "
+                "column instead."
+            )
+        change_in(tree)  # refuses what cannot be undone
+        return columns_of(tree)[0]
+    assert isinstance(tree, ast.Call)
     if several or len(tree.args) > 1 or any(word.arg != "levels" for word in tree.keywords):
         raise DataError(
             f"formula '{formula}' has categories among several outcomes, or with contrasts: write "
@@ -140,6 +191,12 @@ def _column(term: Term, several: bool, formula: str) -> str:
     if levels is not None and (not levels or len(set(levels)) < len(levels)):
         raise DataError(f"formula '{formula}' declares levels that repeat, or none.")
     return columns_of(tree)[0]
+
+
+def _is_category(factor: Factor) -> bool:
+    """Whether it is C(column) or C(column, levels=[...])."""
+    tree = tree_of(factor)
+    return isinstance(tree, ast.Call) and ast.unparse(tree.func) == "C"
 
 
 def _declared_levels(factor: Factor) -> tuple[Any, ...] | None:

@@ -11,7 +11,7 @@ import xarray as xr
 from workbench.errors import DataError
 from workbench.formula.encoding import encoded, learned, offset, unlearned
 from workbench.formula.factors import Matrix
-from workbench.formula.outcome import Outcome, learned_outcome, outcome_columns
+from workbench.formula.outcome import Changed, Outcome, learned_outcome, outcome_columns
 from workbench.formula.syntax import columns_of, parse, show
 from workbench.table import Table, numbers, require_columns, require_present
 
@@ -63,8 +63,10 @@ class Design:
         return xr.Dataset(data | roles, coords | labels, attrs=self._facts(table))
 
     def _facts(self, table: Table) -> dict[str, str | float]:
-        """What is known of the outcome: its name, and unit and width where they are declared."""
-        declared = {"unit": table.unit, "width": table.width}
+        """What is known of the outcome: its name, unit and width, and how it was changed."""
+        declared: dict[str, str | float | None] = {"unit": table.unit, "width": table.width}
+        if isinstance(self.left, Changed):
+            declared["change"] = self.left.text
         known = {name: fact for name, fact in declared.items() if fact is not None}
         return {"outcome": self.outcome} | known
 
@@ -74,8 +76,10 @@ def design(
 ) -> Design:
     """Learn a formula, and those of further predictors (zero="~ age"), on the rows of `table`.
 
-    Left of the ~ stands a column of numbers, several (a + b + c), or one of categories (text,
-    truth values, pandas' Categorical, C(column), C(column, levels=[...])). `offset(...)` is added
+    Left of the ~ stands a column of numbers, one changed (`log(y)`, `sqrt(y / 100)`), several
+    (a + b + c), or one of categories (text, truth values, pandas' Categorical, C(column),
+    C(column, levels=[...])). Of a changed outcome the Dataset holds the column as `recorded`, and
+    held-out losses are told of it, not of its function. `offset(...)` is added
     to the main predictor, and to the declared offset.
 
     collinear

@@ -81,6 +81,11 @@ def show(text: str) -> str:
     return HIDDEN.sub(lambda match: bytes.fromhex(match[1]).decode(), text)
 
 
+def written(tree: ast.expr) -> str:
+    """A checked factor as a formula takes it."""
+    return HIDDEN.sub(lambda match: f"`{bytes.fromhex(match[1]).decode()}`", ast.unparse(tree))
+
+
 def quoted(column: str) -> str:
     """A column's name as a formula takes it."""
     return column if column.isidentifier() and not iskeyword(column) else f"`{column}`"

@@ -33,6 +33,8 @@ from workbench.information.entropy import (
     entropy_plugin,
 )
 from workbench.information.known import Known, known_divergence, normal_vectors, quantile_nodes
+from workbench.information.series import block_length, blocks_in_time
+from workbench.information.simultaneous import simultaneous_limit
 from workbench.information.smoothing import Smoothed, smoothed
 
 __all__ = [
@@ -41,6 +43,8 @@ __all__ = [
     "Mean",
     "Smoothed",
     "bits",
+    "block_length",
+    "blocks_in_time",
     "calibration_divergence",
     "effective_units",
     "entropy_chao_wang_jost",
@@ -61,6 +65,7 @@ __all__ = [
     "quantile_nodes",
     "recalibrated",
     "reliability_band",
+    "simultaneous_limit",
     "simultaneous_z",
     "smoothed",
     "uniform_scores",

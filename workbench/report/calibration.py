@@ -7,7 +7,14 @@ from scipy.special import ndtr, ndtri
 from workbench import information, plots
 from workbench.findings import Findings, LearningFound
 from workbench.information import Mean
-from workbench.report.figures import effective, heldout_rows, independent_rows, known, shown
+from workbench.report.figures import (
+    effective,
+    heldout_rows,
+    independent_rows,
+    known,
+    shown,
+    unit_of,
+)
 from workbench.report.layout import Shown, enumeration
 from workbench.report.numbers import decimals, number, percent, whole
 
@@ -34,7 +41,8 @@ def coverage_figure(findings: Findings, names: list[str]) -> Shown:
     found = {level: [_covered(findings, name, level) for name in names] for level in LEVELS}
     pairs = {level: [(one.value, one.se) for one in means] for level, means in found.items()}
     randomised = ", drawn at random where an outcome stands on the edge" * findings.data.discrete
-    grouped = " by group" * (findings.data.group is not None)
+    unit = unit_of(heldout_rows(findings, names[0]))
+    grouped = f" by {unit}" * bool(unit)
     return shown(
         "figure-coverage",
         "Coverage of central predictive intervals",
@@ -49,7 +57,8 @@ def coverage_figure(findings: Findings, names: list[str]) -> Shown:
 
 def _covered(findings: Findings, name: str, level: float) -> Mean:
     rows = heldout_rows(findings, name)
-    groups = rows["group"].values if "group" in rows.data_vars else None
+    unit = unit_of(rows)
+    groups = rows[unit].values if unit else None
     return information.interval_coverage(rows["pit"].values, level, groups=groups)
 
 
@@ -137,9 +146,11 @@ def reliability_figure(findings: Findings, names: list[str]) -> Shown:
         bands[name] = (at, lower, upper)
         low, high = (np.interp(p, at, limit) for limit in (lower, upper))
         outside[name] = float(((share < low) | (share > high)).mean())
+    unit = unit_of(rows[names[0]])
     grouped = (
-        " The band takes rows for independent; rows of one group are not, so it is too narrow here."
-    ) * ("group" in rows[names[0]].data_vars)
+        f" The band takes rows for independent; rows of one {unit} are not, so it is too narrow "
+        "here."
+    ) * bool(unit)
     told = enumeration([f"{name} {percent(share, 1)}" for name, share in outside.items()])
     labels = findings.data.categories
     ones = f"'{labels[1]}'" if labels else "ones"

@@ -45,19 +45,24 @@ def heldout_rows(findings: Findings, name: str) -> xr.Dataset:
 
 
 def independent_rows(rows: xr.Dataset) -> float:
-    """The rows, or what their groups are worth in independent ones."""
-    if "group" in rows.data_vars:
-        return information.effective_units(rows["group"].values)
-    return float(rows.sizes["row"])
+    """The rows, or what their groups or blocks are worth in independent ones."""
+    unit = unit_of(rows)
+    return information.effective_units(rows[unit].values) if unit else float(rows.sizes["row"])
+
+
+def unit_of(rows: xr.Dataset) -> str:
+    """What is independent where rows are not: group or block; empty for the row."""
+    return next((kind for kind in ("group", "block") if kind in rows.data_vars), "")
 
 
 def effective(rows: xr.Dataset) -> str:
-    """What is to be said of a band for rows in groups; empty for independent rows."""
-    if "group" not in rows.data_vars:
+    """What is to be said of a band for rows in groups or blocks; empty for independent rows."""
+    unit = unit_of(rows)
+    if not unit:
         return ""
     return (
         f"; it is as wide as {whole(int(independent_rows(rows)))} independent rows allow, the "
-        "effective number of groups, which is conservative"
+        f"effective number of {unit}s, which is conservative"
     )
 
 
@@ -319,7 +324,7 @@ def _no_contradiction(findings: Findings, reach: dict[str, float], band: float) 
     stand = "stands" if len(both) == 1 else "stand"
     averaged = (
         f", and KL averages {RANDOMISATIONS} randomisations of the PIT where the figure shows one"
-    ) * findings.data.discrete
+    ) * findings.data.probabilities
     return (
         f" That {enumeration(both)} {stand} above the floor of the calibration KL is no "
         "contradiction: the band is a weaker test, against all kinds of misfit at once, that "

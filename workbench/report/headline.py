@@ -2,7 +2,15 @@
 
 from collections import Counter
 
-from workbench.findings import Contender, DroppedFound, Findings, FitFound, Quantity, Ranking
+from workbench.findings import (
+    Contender,
+    DataFound,
+    DroppedFound,
+    Findings,
+    FitFound,
+    Quantity,
+    Ranking,
+)
 from workbench.report.layout import Cell, Tile, enumeration, status
 from workbench.report.numbers import (
     UNKNOWN,
@@ -64,9 +72,36 @@ def held_out(findings: Findings) -> str:
     """The held-out rows, and the groups they come from."""
     data = findings.data
     rows = f"{whole(data.heldout_rows)} held-out rows"
+    if data.heldout_blocks is not None:
+        return f"{rows} in {whole(data.heldout_blocks)} blocks of neighbours{_in_time(data)}"
     if data.group is None or data.heldout_groups is None:
         return rows
     return f"{rows} in {whole(data.heldout_groups)} groups by {data.group}"
+
+
+def _in_time(data: DataFound) -> str:
+    return f" in time ({data.time})" if data.time else ""
+
+
+def as_recorded(findings: Findings) -> list[str]:
+    """What stands between the outcome and its model, and what was made of it in the losses."""
+    data, said = findings.data, []
+    for change in dict.fromkeys(fit.change for fit in findings.fits if fit.change):
+        names = [fit.name for fit in findings.fits if fit.change == change]
+        verb = "take" if len(names) > 1 else "takes"
+        said.append(
+            f"{enumeration(names)} {verb} in {change}. Every loss on this page is of "
+            f"{data.outcome} itself all the same: log |d {change} / d {data.outcome}| is taken off "
+            "in each row, so that models of either compare. What the check against statsmodels "
+            "shows is of the outcome as the model takes it in."
+        )
+    if data.rounded and data.width is not None:
+        said.append(
+            f"{data.outcome} is rounded to multiples of {data.width:g}, and a loss is −log of the "
+            "probability of such a cell, from the model's distribution function. CE left out, AIC "
+            "and its kin take the density times the width instead. The fits are to densities."
+        )
+    return said
 
 
 def _by_group(findings: Findings) -> str:

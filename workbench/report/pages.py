@@ -4,7 +4,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workbench.findings import Findings, Ranking
-from workbench.report import calibration, estimates, figures, headline, left_out, rankings
+from workbench.report import (
+    calibration,
+    differences,
+    estimates,
+    figures,
+    headline,
+    left_out,
+    nested,
+    rankings,
+)
 from workbench.report.formulas import mathml
 from workbench.report.layout import Shown, Table
 from workbench.report.writing import environment
@@ -32,6 +41,7 @@ class Sections:
     """The parts of a comparison that there may be: without a ranking, or a pair, some are empty."""
 
     ranking_figures: list[Shown] = field(default_factory=list)
+    difference_tables: list[Table] = field(default_factory=list)
     ranking_tables: list[Table] = field(default_factory=list)
     chain_figures: list[Shown] = field(default_factory=list)
     calibration_figures: list[Shown] = field(default_factory=list)
@@ -57,6 +67,7 @@ def comparison_page(findings: Findings) -> str:
             title=headline.title(findings),
             lede=headline.lede(findings),
             held_out=headline.held_out(findings),
+            as_recorded=headline.as_recorded(findings),
             missing_values=headline.missing_values,
             tiles=headline.tiles(findings),
             sections=_sections(findings),
@@ -64,6 +75,7 @@ def comparison_page(findings: Findings) -> str:
             left_out=left_out,
             unlearned=calibration.unlearned(findings),
             rankings=rankings,
+            nested=nested,
             likelihood=mathml(LIKELIHOOD),
             identity=mathml(IDENTITY),
         )
@@ -100,6 +112,7 @@ def _with_rivals(findings: Findings, ranking: Ranking, alone: Sections) -> Secti
     found = figures.pair(findings, ranking)
     return replace(
         alone,
+        difference_tables=[differences.difference_table(ranking)],
         ranking_figures=[figures.difference_figure(ranking)],
         differ_figures=[figures.loss_figure(found), figures.cumulative_figure(found)],
         differ_tables=[figures.deciding_table(findings, found)],

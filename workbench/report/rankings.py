@@ -3,6 +3,7 @@
 from collections import Counter
 
 from workbench.findings import Contender, DivergenceFound, Findings, FitFound, Ranking
+from workbench.report.differences import used
 from workbench.report.estimates import DETERMINED, optimum
 from workbench.report.headline import counted, separation_rule
 from workbench.report.layout import NONE, Cell, Column, Row, Table, cells, columns, enumeration
@@ -11,11 +12,14 @@ from workbench.report.numbers import (
     decimals,
     in_bits,
     number,
+    percent,
     plus_minus,
     quantity,
     ratio,
     whole,
 )
+
+FAR_ABOVE = 2.0  # times k, from which on effective parameters are remarked on
 
 
 def ranking_table(findings: Findings) -> Table:
@@ -40,7 +44,7 @@ def ranking_table(findings: Findings) -> Table:
 def truth_table(findings: Findings, ranking: Ranking) -> Table:
     """Lower bounds of KL, each with its conditions."""
     above = f"CE above {ranking.competitor}" if ranking.competitor else "CE above a competitor"
-    grouped, discrete = findings.data.group is not None, findings.data.discrete
+    discrete = findings.data.probabilities
 
     def upper(one: Contender) -> list[str]:
         return [quantity(one.cross_entropy)] if discrete else []
@@ -60,9 +64,7 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
         + ", at most the last"
         * discrete
         + ". A calibration KL below its floor is what "
-        "a perfect model would show by chance; it may be negative by noise."
-        + " There is no p-value: rows of one group are not independent."
-        * grouped
+        "a perfect model would show by chance; it may be negative by noise." + _no_p_value(findings)
     )
     heading = columns("Model", above, "Calibration KL", "its floor", *["at most (CE)"] * discrete)
     return Table(
@@ -72,6 +74,31 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
         heading,
         tuple(rows),
     )
+
+
+def _no_p_value(findings: Findings) -> str:
+    data = findings.data
+    if data.group is None and data.heldout_blocks is None:
+        return ""
+    kind = "neighbouring rows" if data.group is None else "rows of one group"
+    return f" There is no p-value: {kind} are not independent."
+
+
+def atoms_table(findings: Findings) -> Table:
+    """The two parts of the cross-entropy of a mixed outcome; empty where rows are of one kind."""
+    rows = []
+    for fit in _ranked(findings):
+        parts = fit.heldout.atoms
+        if parts is not None:
+            contents = (percent(parts.share, 1), quantity(parts.at), quantity(parts.beside),
+                        quantity(fit.heldout.cross_entropy))  # fmt: skip
+            rows.append(Row(cells(fit.name, *contents)))
+    caption = (
+        "Nats per row of all rows. At an atom (a hurdle's zeros, censored rows) a loss is −log of "
+        "a probability, elsewhere of a density, which changes with the unit; the two add up to CE."
+    )
+    heading = columns("Model", "Rows at an atom", "CE from these", "CE from the others", "CE")
+    return Table("table-atoms", "Two parts of the cross-entropy", caption, heading, tuple(rows))
 
 
 def optimism_table(findings: Findings) -> Table:
@@ -87,12 +114,14 @@ def optimism_table(findings: Findings) -> Table:
                 cells(
                     fit.name,
                     str(fit.k),
-                    decimals(effective, 1),
+                    Cell(decimals(effective, 1), _far_above(effective, fit.k)),
                     decimals(expected, 4),
                     plus_minus(observed, found.se),
                     _left_out(fit),
                     decimals(fit.aic, 1),
+                    decimals(fit.aicc, 1),
                     decimals(fit.bic, 1),
+                    decimals(fit.tic, 1),
                 )
             )
         )
@@ -102,12 +131,20 @@ def optimism_table(findings: Findings) -> Table:
         "training rows; effective parameters far above k say that the rows spread more, or "
         "hang together more, than the model allows. The ± of the observed optimism is the "
         "held-out rows' alone. CE left out is that of the training rows, each under the fit made "
-        "without it or its group, by a Newton step: what new rows are expected to show. AIC and "
-        f"BIC (which counts {units}) belong to the maximum of the likelihood."
+        "without it or its group, by a Newton step: what new rows are expected to show. AIC, "
+        f"AICc and BIC (these count {units}) belong to the maximum of the likelihood; TIC puts the "
+        "effective parameters in the place of k, and shows less a truth than whether they differ."
     )
     heading = columns("Model", "k", "Effective parameters", "Expected optimism",
-                      "Observed optimism", "CE left out", "AIC", "BIC")  # fmt: skip
+                      "Observed optimism", "CE left out", "AIC", "AICc", "BIC", "TIC")  # fmt: skip
     return Table("table-optimism", "What the training rows promise", caption, heading, tuple(rows))
+
+
+def _far_above(effective: float | None, k: int) -> str:
+    """Said where the rows spread, or hang together, far more than the model allows."""
+    if effective is None or effective <= FAR_ABOVE * k:
+        return ""
+    return f"{number(effective / k, 2)} × k"
 
 
 def _left_out(fit: FitFound) -> Cell:
@@ -192,6 +229,7 @@ def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
         gap = one.above_best
         delta, distance = (NONE, NONE) if gap is None else (quantity(gap), decimals(ratio(gap), 1))
         told = "" if gap is None else "separated" if one.separated else "not separated"
+        told += f", {used(one)}" if gap is not None else ""
         contents = cells(
             one.name, str(fit.k), decimals(fit.training_nll_per_row, 4),
             quantity(one.cross_entropy), Cell(delta, told), distance,
@@ -254,4 +292,6 @@ def _checks(fit: FitFound) -> Cell:
 
 
 def _by_group(findings: Findings) -> str:
+    if findings.data.heldout_blocks is not None:
+        return " by blocks of neighbouring rows"
     return f" by {findings.data.group}" if findings.data.group else ""

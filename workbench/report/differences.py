@@ -1,0 +1,50 @@
+"""The table of differences between models: with two standard errors, and from the reference."""
+
+from workbench.findings import Contender, Ranking
+from workbench.report.layout import NONE, Row, Table, cells, columns
+from workbench.report.numbers import UNKNOWN, decimals, quantity, ratio, to_error
+
+BY_ROWS, IMPLIED = "SE by rows", "SE implied"
+
+
+def used(one: Contender) -> str:
+    """Which of the two standard errors of a difference is the larger."""
+    if one.se_implied is None or one.se_rows is None:
+        return BY_ROWS
+    return IMPLIED if one.se_implied > one.se_rows else BY_ROWS
+
+
+def difference_table(ranking: Ranking) -> Table:
+    """Each rival's cross-entropy above the best, its errors, and its place beside the reference."""
+    best, *rivals = ranking.contenders
+    related = any(one.above_reference for one in ranking.contenders)
+    names = [best, *rivals] if related and best.name != ranking.reference else rivals
+    rows = tuple(_row(one, ranking, related) for one in names)
+    caption = (
+        f"Nats per row, row by row. {BY_ROWS} is what these rows show; {IMPLIED} is what outcomes "
+        f"in the same rows would give, simulated from {best.name}, if it were true and the rows "
+        "independent. ΔCE is told with the larger: rows that decide but are rare may all be "
+        "missing here. Vuong's z is ΔCE over its error by rows."
+    )
+    heading = columns(
+        "Model", "ΔCE to the best", BY_ROWS, IMPLIED, "ΔCE / larger", "Vuong's z",
+        *[f"ΔCE to {ranking.reference}"] * related,
+    )  # fmt: skip
+    return Table("table-differences", "Differences and their errors", caption, heading, rows)
+
+
+def _row(one: Contender, ranking: Ranking, related: bool) -> Row:
+    gap = one.above_best
+    told = [NONE] * 5
+    if gap is not None:
+        z = gap.value / one.se_rows if gap.value is not None and one.se_rows else None
+        told = [
+            quantity(gap), _error(one.se_rows), _error(one.se_implied), decimals(ratio(gap), 1),
+            decimals(z, 1),
+        ]  # fmt: skip
+    reference = "the reference" if one.name == ranking.reference else quantity(one.above_reference)
+    return Row(cells(one.name, *told, *[reference] * related))
+
+
+def _error(se: float | None) -> str:
+    return UNKNOWN if se is None else to_error(se, se)
