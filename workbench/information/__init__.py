@@ -19,6 +19,12 @@ from workbench.information.calibration import (
     probability_integral_transform,
     uniform_scores,
 )
+from workbench.information.dependence import (
+    InformationLeft,
+    information_left,
+    mutual_information,
+    nothing_left,
+)
 from workbench.information.divergence import Divergence, kl_discrete
 from workbench.information.entropy import (
     entropy_chao_wang_jost,
@@ -27,9 +33,15 @@ from workbench.information.entropy import (
     entropy_plugin,
 )
 from workbench.information.known import Known, known_divergence, normal_vectors
+from workbench.information.vectors import (
+    marginal_divergence,
+    nearest_neighbour_divergence,
+    normal_refit_divergence,
+)
 
 __all__ = [
     "Divergence",
+    "InformationLeft",
     "Known",
     "Mean",
     "bits",
@@ -39,11 +51,17 @@ __all__ = [
     "entropy_miller_madow",
     "entropy_nearest_neighbour",
     "entropy_plugin",
+    "information_left",
     "kl_discrete",
     "known_divergence",
+    "marginal_divergence",
     "mean",
+    "mutual_information",
+    "nearest_neighbour_divergence",
+    "normal_refit_divergence",
     "normal_scores",
     "normal_vectors",
+    "nothing_left",
     "pit_band",
     "pit_histogram_divergence",
     "probability_integral_transform",

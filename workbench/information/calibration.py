@@ -90,7 +90,7 @@ def calibration_divergence(
     if units < FEWEST_UNITS:
         reason = f"{units} independent rows or groups are fewer than the {FEWEST_UNITS} it takes"
         return Divergence(Mean(math.nan, math.nan, n), label, math.nan, None, reason)
-    local = _local_log_ratios(scores)
+    local = local_log_ratios(scores)
     raw = mean(local.mean(axis=0), groups=groups)
     null = null_estimates(n)
     centred = replace(raw, value=raw.value - float(null.mean()))
@@ -106,7 +106,7 @@ def null_estimates(rows: int) -> Array:
     """The uncentred spacing estimate in simulated samples of `rows` standard normal scores."""
     size = min(rows, LARGEST_SIMULATED)
     draws = np.random.default_rng([NULL_SEED, size]).standard_normal((REPLICATES, size))
-    estimates = _local_log_ratios(draws).mean(axis=1)
+    estimates = local_log_ratios(draws).mean(axis=1)
     estimates = estimates * math.sqrt(size / rows)
     estimates.flags.writeable = False  # shared by all callers
     return np.asarray(estimates)
@@ -149,7 +149,7 @@ def pit_band(units: float, level: float = 0.95) -> float:
     return float(stats.kstwo.ppf(level, int(units)))
 
 
-def _local_log_ratios(scores: Array) -> Array:
+def local_log_ratios(scores: Array) -> Array:
     """log(density of the spacings / standard normal density) at each score of samples (..., n)."""
     order = np.argsort(scores, axis=-1)
     ordered = np.take_along_axis(scores, order, axis=-1)
