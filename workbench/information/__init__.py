@@ -19,6 +19,13 @@ from workbench.information.calibration import (
     probability_integral_transform,
     uniform_scores,
 )
+from workbench.information.composed import (
+    censored_divergence,
+    conditional_divergence,
+    hurdle_divergence,
+    monte_carlo_divergence,
+    rounded_divergence,
+)
 from workbench.information.dependence import (
     InformationLeft,
     information_left,
@@ -27,7 +34,10 @@ from workbench.information.dependence import (
 )
 from workbench.information.divergence import Divergence, kl_discrete
 from workbench.information.entropy import (
+    entropy_chao_shen,
     entropy_chao_wang_jost,
+    entropy_grassberger,
+    entropy_jackknife,
     entropy_miller_madow,
     entropy_nearest_neighbour,
     entropy_plugin,
@@ -46,16 +56,23 @@ __all__ = [
     "Mean",
     "bits",
     "calibration_divergence",
+    "censored_divergence",
+    "conditional_divergence",
     "effective_units",
+    "entropy_chao_shen",
     "entropy_chao_wang_jost",
+    "entropy_grassberger",
+    "entropy_jackknife",
     "entropy_miller_madow",
     "entropy_nearest_neighbour",
     "entropy_plugin",
+    "hurdle_divergence",
     "information_left",
     "kl_discrete",
     "known_divergence",
     "marginal_divergence",
     "mean",
+    "monte_carlo_divergence",
     "mutual_information",
     "nearest_neighbour_divergence",
     "normal_refit_divergence",
@@ -65,6 +82,7 @@ __all__ = [
     "pit_band",
     "pit_histogram_divergence",
     "probability_integral_transform",
+    "rounded_divergence",
     "simultaneous_z",
     "uniform_scores",
 ]
