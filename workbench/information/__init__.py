@@ -11,6 +11,7 @@ from workbench.information.averages import (
     mean,
     simultaneous_z,
 )
+from workbench.information.binary import isotonic_divergence, recalibration_divergence
 from workbench.information.calibration import (
     calibration_divergence,
     normal_scores,
@@ -43,6 +44,15 @@ from workbench.information.entropy import (
     entropy_plugin,
 )
 from workbench.information.known import Known, known_divergence, normal_vectors
+from workbench.information.ranked import crps
+from workbench.information.replicated import (
+    binomial_deviances,
+    binomial_divergence,
+    poisson_deviances,
+    poisson_divergence,
+    saturated_binomial,
+    saturated_poisson,
+)
 from workbench.information.vectors import (
     marginal_divergence,
     nearest_neighbour_divergence,
@@ -54,10 +64,13 @@ __all__ = [
     "InformationLeft",
     "Known",
     "Mean",
+    "binomial_deviances",
+    "binomial_divergence",
     "bits",
     "calibration_divergence",
     "censored_divergence",
     "conditional_divergence",
+    "crps",
     "effective_units",
     "entropy_chao_shen",
     "entropy_chao_wang_jost",
@@ -68,6 +81,7 @@ __all__ = [
     "entropy_plugin",
     "hurdle_divergence",
     "information_left",
+    "isotonic_divergence",
     "kl_discrete",
     "known_divergence",
     "marginal_divergence",
@@ -81,8 +95,13 @@ __all__ = [
     "nothing_left",
     "pit_band",
     "pit_histogram_divergence",
+    "poisson_deviances",
+    "poisson_divergence",
     "probability_integral_transform",
+    "recalibration_divergence",
     "rounded_divergence",
+    "saturated_binomial",
+    "saturated_poisson",
     "simultaneous_z",
     "uniform_scores",
 ]

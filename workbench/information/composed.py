@@ -10,6 +10,7 @@ from scipy import stats
 
 from workbench.errors import DataError
 from workbench.information.known import (
+    MOST_TERMS,
     TAIL,
     Array,
     Known,
@@ -19,7 +20,6 @@ from workbench.information.known import (
     known_divergence,
 )
 
-MOST_CELLS = 10_000_000
 LARGEST_SHARE = 0.1  # of all weights q/p that one draw may have
 
 
@@ -69,8 +69,8 @@ def rounded_divergence(p: Any, q: Any, width: float) -> Known:
     if distributions(p, q) or not (width > 0 and math.isfinite(width)):
         raise DataError("continuous distributions are rounded, to multiples of a width above 0")
     first, last = (_cell(p, width, tail) for tail in (p.ppf, p.isf))
-    if not last - first < MOST_CELLS:
-        raise DataError(f"more than {MOST_CELLS:,} cells of width {width:g} are too many to add up")
+    if not last - first < MOST_TERMS:
+        raise DataError(f"more than {MOST_TERMS:,} cells of width {width:g} are too many to add up")
     edges = (np.arange(first, last + 2) - 0.5) * width
     log_p, log_q = _log_cells(p, edges), _log_cells(q, edges)
     return Known(*expected(np.exp(log_p), log_p, log_q), error=0.0)

@@ -84,12 +84,17 @@ def integrated(p: Any, q: Any, below: float = 0.0, above: float = 0.0) -> Known:
     return Known(entropy, cross_entropy, divergence, error)
 
 
-def _summed(p: Any, q: Any) -> Known:
+def whole_numbers(p: Any) -> Array:
+    """All that a discrete distribution reaches, but for `TAIL` at either end."""
     (first, last), middle = p.support(), float(p.ppf(0.5))
     low, high = max(_beyond(p.cdf, middle, -1.0), first), min(_beyond(p.sf, middle, 1.0), last)
     if not high - low < MOST_TERMS:
         raise DataError(f"a sum over more than {MOST_TERMS:,} values is too long")
-    values = np.arange(np.floor(low), high + 1)
+    return np.arange(np.floor(low), high + 1)
+
+
+def _summed(p: Any, q: Any) -> Known:
+    values = whole_numbers(p)
     log_p, log_q = np.asarray(p.logpmf(values)), np.asarray(q.logpmf(values))
     entropy, cross_entropy, divergence = expected(np.exp(log_p), log_p, log_q)
     return Known(entropy, cross_entropy, divergence, 0.0)
