@@ -13,7 +13,8 @@ ROOT = Path(__file__).parent.parent
 # A module may import those before it. errors, information, density and registry are leaves.
 ARROW = [
     "errors", "information", "density", "functionals", "fisher", "table", "formula", "problem",
-    "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "evaluation",
+    "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "divergences",
+    "evaluation",
     "leaving_out", "cross_validation", "comparison", "findings", "plots", "report", "registry",
     "examples", "catalogue", "study_file", "recording", "study", "proposal", "cli",
 ]  # fmt: skip
@@ -21,6 +22,7 @@ ONLY = {
     "errors": set(),
     "information": {"errors"},
     "density": {"errors"},
+    "divergences": {"density", "information", "errors"},
     "fisher": {"density", "errors"},
     "functionals": {"density", "errors"},
     "findings": {"information", "errors"},

@@ -1,24 +1,26 @@
 """A fit on given rows: cross-entropy and its error, calibration, and what may be called KL."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
-from workbench import density, information
+from workbench import density, divergences, information
 from workbench.density import Distribution
+from workbench.divergences import SEVERAL, no_divergence
 from workbench.errors import ModelError
 from workbench.estimate import Estimate
-from workbench.information import Divergence, Mean
+from workbench.information import Divergence, InformationLeft, Mean
 from workbench.optimum import Status
-from workbench.problem import Rows
+from workbench.problem import Problem, Rows
 
 # One randomised PIT of counts moves the calibration KL by about its standard error from seed to
 # seed; the mean of twenty does not.
 RANDOMISATIONS = 20
-SEVERAL = "rows with several outcomes have no single distribution, and so no PIT, mean or shares"
+FITTED = "the expected outcome"  # a column beside the predictors
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,11 +37,12 @@ class Evaluation:
     labels: np.ndarray  # the rows' original labels
     weights: np.ndarray  # frequency weights
     groups: np.ndarray | None
-    distribution: Distribution | None  # of each row's outcome; None where a row has several
+    distribution: Distribution | None  # of each row; None where several outcomes have no one
     discrete: bool  # whether `pointwise` are log probabilities; else log densities, with units
     conditional: bool  # whether the distribution differs between rows
     training_nll: float  # NLL per training row, nats
     status: str  # the verdict on the fit's optimum
+    predictors: Mapping[str, np.ndarray]  # by name, what the model reads that differs by row, (m,)
     seed: int
 
     @property
@@ -50,7 +53,7 @@ class Evaluation:
     @property
     def ordered(self) -> bool:
         """Whether an outcome is one number, which has a distribution function and a mean."""
-        return self.distribution is not None
+        return self.distribution is not None and self.observed.ndim == 1
 
     @property
     def nll(self) -> float:
@@ -69,12 +72,9 @@ class Evaluation:
         For outcomes with atoms it is randomised, R times; else R is 1. Raises ModelError for
         several outcomes on one row, as `pit`, `expected` and `frequencies` do.
         """
-        of, below, at = self._single, density.just_below(self.observed), self.observed
-        low, high = density.log_distribution_function, density.log_survival_function
-        lower, upper = (low(of, below), low(of, at)), (high(of, below), high(of, at))
-        rng = np.random.default_rng(self.seed)
+        of, rng = self._single, np.random.default_rng(self.seed)
         repeats = RANDOMISATIONS if density.has_atoms(of) else 1
-        return np.array([information.normal_scores(lower, upper, rng) for _ in range(repeats)])
+        return np.array([divergences.normal_scores(of, self.observed, rng) for _ in range(repeats)])
 
     @cached_property
     def pit(self) -> np.ndarray:
@@ -86,26 +86,61 @@ class Evaluation:
         """What may be said of KL(truth || model) from these rows, with its conditions.
 
         For a model with predictors it is the calibration KL, a lower bound. On the training
-        rows there is none: it would be biased by the fit.
+        rows there is none: it would be biased by the fit. Rows of several numbers have it up to
+        three; `kl_bounds` has what is known beyond.
         """
         if not self.heldout:
-            return _no_divergence(
+            return no_divergence(
                 "no KL from the rows the model was fitted on; evaluate held-out rows"
             )
-        if not (self.weights == 1).all():
-            return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
         if not self.ordered:
-            return _no_divergence(SEVERAL)
-        scores = self.normal_scores[0]
-        if len(np.unique(scores)) < len(scores):
-            return _no_divergence(
-                "no KL for outcomes that repeat under a continuous model: their rounding is not "
-                "declared, or a model for counts is wanted"
-            )
-        label = "calibration KL, a lower bound" if self.conditional else "KL"
-        return information.calibration_divergence(
-            self.normal_scores, groups=self.groups, label=label
+            return self._of_vectors[0]
+        return divergences.divergence(
+            self._single,
+            self.observed,
+            lambda: self.normal_scores,
+            conditional=self.conditional,
+            weights=self.weights,
+            groups=self.groups,
         )
+
+    @property
+    def kl_bounds(self) -> tuple[Divergence, ...]:
+        """For several numbers a row: lower bounds of KL that exist in any number of dimensions."""
+        return self._of_vectors[1:] if self.heldout and not self.ordered else ()
+
+    @cached_property
+    def information_left(self) -> InformationLeft:
+        """What the predictors still tell of the PIT, I(u; x) of each, against its null.
+
+        With the calibration KL it makes up KL, of all predictors together; that of one is a part.
+        The model's expected outcome stands among them, as a column of its own.
+        """
+        if not self.heldout or not self.ordered or not self.conditional:
+            return information.nothing_left("asked of one outcome a row, held out, with predictors")
+        if not (self.weights == 1).all():
+            return information.nothing_left("not asked of weighted rows")
+        columns = dict(self.predictors)
+        if self._single.name != "Categorical" and np.isfinite(self.expected).all():
+            columns[FITTED] = self.expected
+        columns = _distinct(columns)
+        return information.information_left(
+            self.normal_scores[0],
+            np.array([*columns.values()]).reshape(len(columns), -1).T,
+            tuple(columns),
+            groups=self.groups,
+            rng=np.random.default_rng(self.seed),
+        )
+
+    @cached_property
+    def _of_vectors(self) -> tuple[Divergence, ...]:
+        of = self.distribution
+        if of is None or (density.is_vector(of) and of.name != "MultivariateNormal"):
+            return (no_divergence(SEVERAL),)
+        if not (self.weights == 1).all():
+            return (no_divergence("no KL for weighted rows: neighbours at no distance"),)
+        z = divergences.whitened(of, self.observed, np.random.default_rng(self.seed))
+        return divergences.vector_divergences(z, conditional=self.conditional, groups=self.groups)
 
     @cached_property
     def expected(self) -> np.ndarray:
@@ -129,7 +164,7 @@ class Evaluation:
 
     @property
     def _single(self) -> Distribution:
-        if self.distribution is None:
+        if self.distribution is None or not self.ordered:
             raise ModelError(SEVERAL)
         return self.distribution
 
@@ -147,7 +182,7 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         )
     problem = fit.problem if data is None else fit.problem.on(data)
     observed = np.asarray(problem.rows.observed, float)
-    single = observed.ndim == 1 and problem.graph.distribution is not None
+    single = observed.ndim <= 2 and problem.graph.distribution is not None
     distribution = problem.distribution(fit.theta) if single else None
     return Evaluation(
         name=fit.problem.name,
@@ -159,9 +194,10 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         groups=problem.rows.groups,
         distribution=distribution,
         discrete=density.is_discrete(distribution) if distribution else problem.graph.discrete,
-        conditional=distribution is None or _varies(distribution),
+        conditional=distribution is None or divergences.varies(distribution, len(observed)),
         training_nll=-fit.llf / fit.nobs,
         status=fit.status,
+        predictors=_predictors(problem),
         seed=seed,
     )
 
@@ -178,12 +214,33 @@ def _seen(training: Rows, rows: Rows) -> bool:
     )
 
 
-def _varies(distribution: Distribution) -> bool:
-    """Whether any parameter differs between rows."""
-    own = any(np.size(p) > 1 and np.ptp(p, axis=0).max() > 0 for p in distribution.parameters)
-    return own or any(_varies(component) for component in distribution.components)
+def _predictors(problem: Problem) -> dict[str, np.ndarray]:
+    """Columns that differ between rows, of all that the likelihood reads but the outcome.
+
+    By the coordinate of their column, or their own name. None where the outcome is computed
+    inside the model, and may be among them.
+    """
+    graph, found = problem.graph, dict[str, np.ndarray]()
+    if graph.outcome is None:
+        return found
+    for row, array in zip(graph.inputs, problem.rows.arrays, strict=True):
+        if not row.varies_by_row or row.name == graph.outcome or array.ndim not in (1, 2):
+            continue
+        labels = graph.coords.get(row.dims[-1] or "") if array.ndim == 2 else (row.name,)
+        columns = array.reshape(len(array), -1).T.astype(float)
+        for place, column in enumerate(columns):
+            label = f"{row.name}[{place}]" if labels is None else str(labels[place])
+            found[f"{row.name}[{label}]" if label in found else label] = column
+    return found
 
 
-def _no_divergence(reason: str) -> Divergence:
-    nothing = Mean(float("nan"), float("nan"), 0)
-    return Divergence(nothing, "KL", float("nan"), None, reason)
+def _distinct(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Without those that are the same in all rows, or in the order of rows like another."""
+    found, orders = dict[str, np.ndarray](), set[bytes]()
+    for name, column in columns.items():
+        ranks = np.unique(column, return_inverse=True)[1]
+        alike = {ranks.tobytes(), (ranks.max() - ranks).tobytes()}
+        if ranks.max() > 0 and not alike & orders:
+            found[name] = column
+            orders |= alike
+    return found

@@ -18,6 +18,7 @@ from workbench.information.calibration import (
     pit_band,
     pit_histogram_divergence,
     probability_integral_transform,
+    randomised_null,
     uniform_scores,
 )
 from workbench.information.composed import (
@@ -98,6 +99,7 @@ __all__ = [
     "poisson_deviances",
     "poisson_divergence",
     "probability_integral_transform",
+    "randomised_null",
     "recalibration_divergence",
     "rounded_divergence",
     "saturated_binomial",

@@ -1,0 +1,178 @@
+"""Which KL may be told of held-out rows, by the kind of their outcome, and what it is."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from workbench import density, information
+from workbench.density import Distribution
+from workbench.information import Divergence, Mean
+
+CALIBRATION = "calibration KL, a lower bound"
+ENOUGH_A_CATEGORY = 5  # rows for each category seen, from which on counts tell more than spacings
+MOST_SIMULATED = 1000  # rows on which the null of randomised outcomes is simulated
+MOST_ATOMS = 1000  # values whose cells are known, to simulate what randomised outcomes make of them
+TAIL = 1e-6  # probability beyond them, where an atom is too small to matter
+SEVERAL = "rows with several outcomes have no single distribution, and so no PIT, mean or shares"
+
+
+def divergence(
+    distribution: Distribution,
+    observed: np.ndarray,
+    scores: Callable[[], np.ndarray],
+    *,
+    conditional: bool,
+    weights: np.ndarray,
+    groups: np.ndarray | None,
+) -> Divergence:
+    """KL of one outcome a row, (m,), by the estimator that suits it, with the label it deserves.
+
+    Without predictors: of counts and categories from their frequencies, if there are five rows for
+    each seen (of categories always), else from the spacings of the (randomised) normal scores. With
+    predictors it is the calibration KL: of binary outcomes what isotonic recalibration would gain,
+    else by the spacings. `scores` gives them, (R, m), when asked.
+    """
+    if (
+        not conditional
+        and groups is None
+        and (found := _by_frequencies(distribution, observed, weights))
+    ):
+        return found
+    if not (weights == 1).all():
+        return no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
+    if conditional and (chances := _binary(distribution, observed)) is not None:
+        return information.isotonic_divergence(observed, chances, groups=groups)
+    z = scores()
+    if len(np.unique(z[0])) < z.shape[1]:
+        return no_divergence(
+            "no KL for outcomes that repeat under a continuous model: their rounding is not "
+            "declared, or a model for counts is wanted"
+        )
+    null = _null(distribution, observed, len(z)) if len(z) > 1 and groups is None else None
+    label = CALIBRATION if conditional else "KL"
+    return information.calibration_divergence(z, groups=groups, label=label, null=null)
+
+
+def vector_divergences(
+    z: np.ndarray, *, conditional: bool, groups: np.ndarray | None
+) -> tuple[Divergence, ...]:
+    """Of several numbers a row, whitened, (m, d): by neighbours, and two lower bounds of any d.
+
+    Each stands for itself: the largest of them, picked on these rows, would be no bound.
+    """
+    repeated = len(z) - len(np.unique(z, axis=0))
+    if repeated:
+        return (no_divergence(f"no KL: {repeated} of {len(z)} rows repeat another"),)
+    label = CALIBRATION if conditional else "KL"
+    return (
+        information.nearest_neighbour_divergence(z, groups=groups, label=label),
+        information.marginal_divergence(z, groups=groups),
+        information.normal_refit_divergence(z, groups=groups),
+    )
+
+
+def whitened(
+    distribution: Distribution, observed: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Several numbers a row (m, d) as independent standard normal ones under the model.
+
+    Of a multivariate normal by its Cholesky factor; of outcomes side by side, independent given the
+    predictors, each by its own (randomised) normal score. ModelError for other vectors.
+    """
+    if density.is_vector(distribution):
+        return density.whitened(distribution, observed)
+    return normal_scores(distribution, observed, rng)
+
+
+def normal_scores(
+    distribution: Distribution, observed: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The (randomised) PIT of each outcome as a standard normal score; SciPy's."""
+    below = density.just_below(observed)
+    low, high = density.log_distribution_function, density.log_survival_function
+    return information.normal_scores(
+        (low(distribution, below), low(distribution, observed)),
+        (high(distribution, below), high(distribution, observed)),
+        rng,
+    )
+
+
+def varies(distribution: Distribution, rows: int) -> bool:
+    """Whether any parameter differs between rows, which stand along its first axis."""
+    own = any(
+        np.ndim(p) and len(p) == rows and np.ptp(p, axis=0).max() > 0
+        for p in distribution.parameters
+    )
+    return bool(own) or any(varies(component, rows) for component in distribution.components)
+
+
+def no_divergence(reason: str) -> Divergence:
+    """No number, and why."""
+    nothing = Mean(float("nan"), float("nan"), 0)
+    return Divergence(nothing, "KL", float("nan"), None, reason)
+
+
+def _by_frequencies(
+    distribution: Distribution, observed: np.ndarray, weights: np.ndarray
+) -> Divergence | None:
+    """Of a discrete outcome without predictors; None where spacings tell more."""
+    if not density.is_discrete(distribution) or (weights != np.floor(weights)).any():
+        return None
+    values, place = np.unique(observed[weights > 0], return_inverse=True)
+    counts = np.bincount(place, weights[weights > 0])
+    unordered = distribution.name == "Categorical"
+    if counts.sum() < ENOUGH_A_CATEGORY * len(values) and not unordered:
+        return None
+    chances = np.minimum(density.probabilities(distribution, values.tolist()), 1.0)
+    return information.kl_discrete(counts, chances, labels=[f"{value:g}" for value in values])
+
+
+def _binary(distribution: Distribution, observed: np.ndarray) -> np.ndarray | None:
+    """P(Y = 1) of each row, where every outcome can be 0 or 1 alone."""
+    if not density.is_discrete(distribution) or not np.isin(observed, (0, 1)).all():
+        return None
+    none, one = (np.exp(density.log_density(distribution, value)) for value in (0.0, 1.0))
+    if not np.allclose(none + one, 1, rtol=0, atol=1e-9):
+        return None
+    return np.asarray(np.clip(np.broadcast_to(one, observed.shape), 0, 1))
+
+
+def _null(distribution: Distribution, observed: np.ndarray, repeats: int) -> np.ndarray | None:
+    """Estimates under the model, of outcomes randomised so often; None of too many atoms."""
+    rows = len(observed)
+    places = np.sort(np.random.default_rng(rows).permutation(rows)[:MOST_SIMULATED])
+    part, values = _among(distribution, places, rows), _atoms(distribution, observed)
+    if values is None:
+        return None
+    below, at = (
+        np.array([np.broadcast_to(of(part, value), places.shape) for value in values])
+        for of in (density.distribution_function_below, density.distribution_function)
+    )
+    return information.randomised_null(below, at, repeats=repeats, rows=rows)
+
+
+def _among(distribution: Distribution, places: np.ndarray, rows: int) -> Distribution:
+    """The distributions of some of the rows."""
+    return Distribution(
+        distribution.name,
+        tuple(p[places] if np.shape(p)[:1] == (rows,) else p for p in distribution.parameters),
+        tuple(_among(part, places, rows) for part in distribution.components),
+    )
+
+
+def _atoms(distribution: Distribution, observed: np.ndarray) -> np.ndarray | None:
+    """Values that may have a probability of their own, in increasing order."""
+    if not density.is_discrete(distribution):
+        return np.unique(np.concatenate([[0.0, 1.0], *_limits(distribution)]))
+    last = max(1.0, float(observed.max()))
+    while np.max(density.survival_function(distribution, last)) > TAIL and last < MOST_ATOMS:
+        last *= 2
+    first = min(0.0, float(observed.min()))
+    return np.arange(first, last + 1) if last - first <= MOST_ATOMS else None
+
+
+def _limits(distribution: Distribution) -> list[np.ndarray]:
+    """Where censoring puts an atom, and points are."""
+    own = distribution.parameters if distribution.name in ("Censored", "DiracDelta") else ()
+    found = [np.unique(limit[np.isfinite(limit)]) for limit in map(np.asarray, own)]
+    return found + [limit for part in distribution.components for limit in _limits(part)]
