@@ -72,6 +72,20 @@ class DivergenceFound(Value):
     reason: str
 
 
+class InformationLeftFound(Value):
+    """What each predictor still tells of the PIT, in nats per row, and the null of the largest."""
+
+    names: tuple[str, ...]
+    estimates: tuple[Number, ...]
+    p_values: tuple[Number, ...]
+    p_value: Number
+    floor: Number
+    rows: int
+    grouped: bool  # one row of each group
+    permutations: int
+    reason: str
+
+
 class ParameterFound(Value):
     """One natural parameter: maximum likelihood, its uncertainty, MAP, and its declaration."""
 
@@ -125,6 +139,7 @@ class HeldoutFound(Value):
     gain: Quantity  # baseline minus this model, paired; above zero is better
     map_cross_entropy: Number
     divergence: DivergenceFound
+    information_left: InformationLeftFound | None = None
 
 
 class LeftOutFound(Value):

@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from workbench.findings import Findings, Ranking
-from workbench.report import estimates, figures, headline, rankings
+from workbench.report import estimates, figures, headline, predictors, rankings
 from workbench.report.formulas import mathml
 from workbench.report.layout import Shown, Table
 from workbench.report.numbers import number, unbroken, whole
@@ -89,7 +89,11 @@ def _sections(findings: Findings) -> Sections:
         return Sections()
     names = [one.name for one in ranking.contenders]
     chain = [figures.chain_figure(findings, ranking)]
-    tables = [rankings.truth_table(findings, ranking), rankings.optimism_table(findings)]
+    tables = [
+        rankings.truth_table(findings, ranking),
+        *predictors.left_tables(findings, ranking),
+        rankings.optimism_table(findings),
+    ]
     rows = []
     for variable, figure in ROW_FIGURES.items():
         if all(variable in figures.heldout_rows(findings, name) for name in names):
