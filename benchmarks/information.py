@@ -111,7 +111,7 @@ def _randomised(
     return divergences.divergence(
         model,
         y,
-        lambda: np.array([divergences.normal_scores(model, y, rng) for _ in range(10)]),
+        lambda: divergences.normal_scores(model, y, rng, repeats=10),
         conditional=divergences.varies(model, n),
         weights=np.ones(n),
         groups=None,

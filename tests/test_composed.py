@@ -101,6 +101,40 @@ def test_an_average_over_pairs_is_that_of_their_rows():
     assert weighted.entropy == pytest.approx(0.75 * each[0].entropy + 0.25 * each[1].entropy)
 
 
+# What a fit costs: KL of N(0, 1) from the normal fitted to n draws of it, averaged over the fits
+
+
+def fitted_normals(n, spread):
+    """Mean and variance of the fitted normal in quadrature, and their weights."""
+    t = np.linspace(-3.4, 3.4, 69)
+    share, rest = expit(np.pi * np.sinh(t)), expit(-np.pi * np.sinh(t))
+    weights = np.cosh(t) * share * rest
+    squares = np.where(t < 0, stats.chi2.ppf(share, n - 1), stats.chi2.isf(rest, n - 1))
+    variances = squares / n
+    means, of_means = np.polynomial.hermite_e.hermegauss(8)  # exact: KL is a square of the mean
+    pairs = [(m / np.sqrt(n), v) for v in variances for m in means]
+    fits = [spread(mean, variance) for mean, variance in pairs]
+    return information.conditional_divergence(fits, np.outer(weights, of_means).ravel())
+
+
+def from_standard(mean, variance):
+    return information.normal_vectors(([0.0], [[1.0]]), ([mean], [[variance]]))
+
+
+@pytest.mark.parametrize(
+    ("n", "variance", "expected"),
+    [
+        (10, lambda fitted: 1.0, 0.05),
+        (10, lambda fitted: 1.1, 0.0476550899021624),  # the predictive distribution
+        (10, lambda fitted: fitted, 0.175430792677),
+        (30, lambda fitted: fitted, 0.0396838361974621),
+    ],
+)
+def test_a_fitted_normal_costs_what_it_is_known_to(n, variance, expected):
+    found = fitted_normals(n, lambda mean, fitted: from_standard(mean, variance(fitted)))
+    assert found.divergence == pytest.approx(expected, rel=1e-10)
+
+
 # Monte Carlo
 
 

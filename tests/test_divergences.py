@@ -23,9 +23,7 @@ def told(distribution, observed, rng, *, weights=None, groups=None, repeats=5):
     return divergences.divergence(
         distribution,
         observed,
-        lambda: np.array(
-            [divergences.normal_scores(distribution, observed, rng) for _ in range(repeats)]
-        ),
+        lambda: divergences.normal_scores(distribution, observed, rng, repeats),
         conditional=divergences.varies(distribution, len(observed)),
         weights=np.ones(len(observed)) if weights is None else np.asarray(weights, float),
         groups=groups,

@@ -129,6 +129,27 @@ def test_paired_se_ignores_what_both_models_share(rng):
     assert mean(second - first).value == -alone.value
 
 
+FIVE = np.array([1.2, -0.7, 0.4, 2.5, 0.1])
+
+
+def test_five_numbers_have_their_known_difference():
+    paired = mean(stats.laplace.logpdf(FIVE) - stats.norm.logpdf(FIVE))
+    assert paired.value == pytest.approx(0.0807913526447, abs=1e-12)
+    assert paired.se == pytest.approx(0.2042486230064, abs=1e-12)
+
+
+def test_differences_do_not_change_under_maps_of_the_outcome():
+    """Of y against log y, in either unit: the Jacobian is the same for both models."""
+    y = np.exp(FIVE)
+    of_y = stats.lognorm(1).logpdf(y) - stats.lognorm(2, scale=3).logpdf(y)
+    of_log = stats.norm(0, 1).logpdf(FIVE) - stats.norm(np.log(3), 2).logpdf(FIVE)
+    in_cents = (stats.lognorm(1, scale=100).logpdf(100 * y)
+                - stats.lognorm(2, scale=300).logpdf(100 * y))  # fmt: skip
+    for other in (of_log, in_cents):
+        assert mean(other).value == pytest.approx(mean(of_y).value, rel=1e-12)
+        assert mean(other).se == pytest.approx(mean(of_y).se, rel=1e-12)
+
+
 def test_three_rivals_at_95_percent_need_2_394():
     assert simultaneous_z(3) == pytest.approx(2.394, abs=5e-4)  # published Bonferroni quantile
     assert simultaneous_z(1) == pytest.approx(1.960, abs=5e-4)
@@ -386,6 +407,12 @@ def test_p_values_of_perfect_models_are_uniform(rng):
     null = null_estimates(60)
     own = [(1 + np.sum(null >= draw)) / (1 + null.size) for draw in null]
     assert stats.ks_2samp(p, own).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("n", [60, 500])
+def test_perfect_models_have_no_divergence_on_average(n, rng):
+    values = [calibration_divergence(z).mean.value for z in rng.standard_normal((200, n))]
+    assert abs(np.mean(values)) < 3 * null_estimates(n).std() / math.sqrt(200)
 
 
 @pytest.mark.parametrize(

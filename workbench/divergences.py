@@ -81,20 +81,19 @@ def whitened(
     """
     if density.is_vector(distribution):
         return density.whitened(distribution, observed)
-    return normal_scores(distribution, observed, rng)
+    first: np.ndarray = normal_scores(distribution, observed, rng)[0]
+    return first
 
 
 def normal_scores(
-    distribution: Distribution, observed: np.ndarray, rng: np.random.Generator
+    distribution: Distribution, observed: np.ndarray, rng: np.random.Generator, repeats: int = 1
 ) -> np.ndarray:
-    """The (randomised) PIT of each outcome as a standard normal score; SciPy's."""
+    """The (randomised) PIT of each outcome as a standard normal score, so many times; SciPy's."""
     below = density.just_below(observed)
     low, high = density.log_distribution_function, density.log_survival_function
-    return information.normal_scores(
-        (low(distribution, below), low(distribution, observed)),
-        (high(distribution, below), high(distribution, observed)),
-        rng,
-    )
+    lower = low(distribution, below), low(distribution, observed)
+    upper = high(distribution, below), high(distribution, observed)
+    return np.array([information.normal_scores(lower, upper, rng) for _ in range(repeats)])
 
 
 def varies(distribution: Distribution, rows: int) -> bool:

@@ -74,7 +74,7 @@ class Evaluation:
         """
         of, rng = self._single, np.random.default_rng(self.seed)
         repeats = RANDOMISATIONS if density.has_atoms(of) else 1
-        return np.array([divergences.normal_scores(of, self.observed, rng) for _ in range(repeats)])
+        return divergences.normal_scores(of, self.observed, rng, repeats)
 
     @cached_property
     def pit(self) -> np.ndarray:
