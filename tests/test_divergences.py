@@ -153,6 +153,33 @@ def test_counts_beyond_a_thousand_keep_the_null_of_one_randomisation(rng):
     assert found.floor == floor
 
 
+def rounded(rng, spread, width=0.5):
+    """Of N(0, spread²) rounded to multiples of a width, under N(0, 1)."""
+    y = width * np.round(spread * rng.standard_normal(200) / width)
+
+    def cell(values):
+        return values - width / 2, values + width / 2
+
+    low, high = (stats.norm.logcdf(end) for end in cell(y)), (stats.norm.logsf(e) for e in cell(y))
+    low, high = tuple(low), tuple(high)
+    return divergences.divergence(
+        Distribution("Normal", (np.array(0.0), np.array(1.0))),
+        y,
+        lambda: np.array([information.normal_scores(low, high, rng) for _ in range(10)]),
+        conditional=False, weights=np.ones(200), groups=None, cell=cell, width=width,
+    )  # fmt: skip
+
+
+def test_rounded_outcomes_have_the_null_of_their_cells(rng):
+    found = [rounded(rng, 1.0) for _ in range(20)]
+    assert found[0].floor < 0.9 * information.calibration_divergence(rng.random(200)).floor
+    p = [one.p_value for one in found]
+    assert stats.ks_2samp(p, np.arange(1, 202) / 201).pvalue > 1e-3
+    wide = rounded(rng, 1.5)
+    truth = information.rounded_divergence(stats.norm(0, 1.5), stats.norm(), 0.5).divergence
+    assert wide.mean.value == pytest.approx(truth, abs=4 * wide.mean.se)
+
+
 def test_weighted_or_rounded_rows_have_none(rng):
     of, y = Distribution("Normal", (np.array(0.0), np.array(1.0))), rng.standard_normal(100)
     assert "weighted rows" in told(of, y, rng, weights=np.full(100, 2.0), repeats=1).reason

@@ -16,6 +16,10 @@ TAIL = 1e-6  # probability beyond them, where an atom is too small to matter
 SEVERAL = "rows with several outcomes have no single distribution, and so no PIT, mean or shares"
 
 
+def _own_cell(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return density.just_below(values), values
+
+
 def divergence(
     distribution: Distribution,
     observed: np.ndarray,
@@ -24,13 +28,17 @@ def divergence(
     conditional: bool,
     weights: np.ndarray,
     groups: np.ndarray | None,
+    cell: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]] = _own_cell,
+    width: float | None = None,
 ) -> Divergence:
     """KL of one outcome a row, (m,), by the estimator that suits it, with the label it deserves.
 
     Without predictors: of counts and categories from their frequencies, if there are five rows for
     each seen (of categories always), else from the spacings of the (randomised) normal scores. With
     predictors it is the calibration KL: of binary outcomes what isotonic recalibration would gain,
-    else by the spacings. `scores` gives them, (R, m), when asked.
+    else by the spacings. `scores` gives them, (R, m), when asked. The outcomes that are recorded as
+    a value are those above the first of its `cell` and up to the second: of rounded ones, at
+    multiples of `width`, those between its ends.
     """
     if (
         not conditional
@@ -48,7 +56,10 @@ def divergence(
             "no KL for outcomes that repeat under a continuous model: their rounding is not "
             "declared, or a model for counts is wanted"
         )
-    null = _null(distribution, observed, len(z)) if len(z) > 1 and groups is None else None
+    null = None
+    if len(z) > 1 and groups is None:
+        values = _atoms(distribution, observed, width)
+        null = _null(distribution, values, cell, len(z), len(observed))
     label = CALIBRATION if conditional else "KL"
     return information.calibration_divergence(z, groups=groups, label=label, null=null)
 
@@ -136,17 +147,25 @@ def _binary(distribution: Distribution, observed: np.ndarray) -> np.ndarray | No
     return np.asarray(np.clip(np.broadcast_to(one, observed.shape), 0, 1))
 
 
-def _null(distribution: Distribution, observed: np.ndarray, repeats: int) -> np.ndarray | None:
-    """Estimates under the model, of outcomes randomised so often; None of too many atoms."""
-    rows = len(observed)
-    places = np.sort(np.random.default_rng(rows).permutation(rows)[:MOST_SIMULATED])
-    part, values = _among(distribution, places, rows), _atoms(distribution, observed)
-    if values is None:
+def _null(
+    distribution: Distribution,
+    values: np.ndarray,
+    cell: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    repeats: int,
+    rows: int,
+) -> np.ndarray | None:
+    """Estimates under the model, of outcomes randomised so often; None if there are many atoms."""
+    if len(values) > MOST_ATOMS:
         return None
+    places = np.sort(np.random.default_rng(rows).permutation(rows)[:MOST_SIMULATED])
+    part = _among(distribution, places, rows)
     below, at = (
-        np.array([np.broadcast_to(of(part, value), places.shape) for value in values])
-        for of in (density.distribution_function_below, density.distribution_function)
-    )
+        np.array(
+            [np.broadcast_to(density.distribution_function(part, end), places.shape)
+             for end in ends]
+        )
+        for ends in cell(values)
+    )  # fmt: skip
     return information.randomised_null(below, at, repeats=repeats, rows=rows)
 
 
@@ -159,15 +178,16 @@ def _among(distribution: Distribution, places: np.ndarray, rows: int) -> Distrib
     )
 
 
-def _atoms(distribution: Distribution, observed: np.ndarray) -> np.ndarray | None:
+def _atoms(distribution: Distribution, observed: np.ndarray, width: float | None) -> np.ndarray:
     """Values that may have a probability of their own, in increasing order."""
+    if width is not None:
+        return np.arange(np.rint(observed.min() / width), observed.max() / width + 1) * width
     if not density.is_discrete(distribution):
         return np.unique(np.concatenate([[0.0, 1.0], *_limits(distribution)]))
     last = max(1.0, float(observed.max()))
     while np.max(density.survival_function(distribution, last)) > TAIL and last < MOST_ATOMS:
         last *= 2
-    first = min(0.0, float(observed.min()))
-    return np.arange(first, last + 1) if last - first <= MOST_ATOMS else None
+    return np.arange(min(0.0, float(observed.min())), last + 1)
 
 
 def _limits(distribution: Distribution) -> list[np.ndarray]:

@@ -121,8 +121,9 @@ class Evaluation:
         if not (self.weights == 1).all():
             return information.nothing_left("not asked of weighted rows")
         columns = dict(self.predictors)
-        if self._single.name != "Categorical" and np.isfinite(self.expected).all():
-            columns[FITTED] = self.expected
+        expected = np.broadcast_to(density.mean(self._single), self.observed.shape)
+        if self._single.name != "Categorical" and np.isfinite(expected).all():
+            columns[FITTED] = expected
         columns = _distinct(columns)
         return information.information_left(
             self.normal_scores[0],
