@@ -16,6 +16,7 @@ from workbench.estimate import Estimate
 from workbench.information import Divergence, InformationLeft, Mean
 from workbench.optimum import Status
 from workbench.problem import Problem, Rows
+from workbench.problem.grouping import MEMBER
 
 # One randomised PIT of counts moves the calibration KL by about its standard error from seed to
 # seed; the mean of twenty does not.
@@ -127,7 +128,7 @@ class Evaluation:
         columns = _distinct(columns)
         return information.information_left(
             self.normal_scores[0],
-            np.array([*columns.values()]).reshape(len(columns), -1).T,
+            np.array([*columns.values()]).T if columns else np.empty((len(self.labels), 0)),
             tuple(columns),
             groups=self.groups,
             rng=np.random.default_rng(self.seed),
@@ -136,8 +137,10 @@ class Evaluation:
     @cached_property
     def _of_vectors(self) -> tuple[Divergence, ...]:
         of = self.distribution
-        if of is None or (density.is_vector(of) and of.name != "MultivariateNormal"):
+        if of is None:
             return (no_divergence(SEVERAL),)
+        if density.is_vector(of) and of.name != "MultivariateNormal":
+            return (no_divergence("no KL of several numbers a row that are no normal vector"),)
         if not (self.weights == 1).all():
             return (no_divergence("no KL for weighted rows: neighbours at no distance"),)
         z = divergences.whitened(of, self.observed, np.random.default_rng(self.seed))
@@ -183,8 +186,8 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         )
     problem = fit.problem if data is None else fit.problem.on(data)
     observed = np.asarray(problem.rows.observed, float)
-    single = observed.ndim <= 2 and problem.graph.distribution is not None
-    distribution = problem.distribution(fit.theta) if single else None
+    distribution = problem.distribution(fit.theta) if _told_apart(problem, observed) else None
+    single = distribution is not None and observed.ndim == 1
     return Evaluation(
         name=fit.problem.name,
         heldout=data is not None and not _seen(fit.problem.rows, problem.rows),
@@ -194,7 +197,9 @@ def evaluate(fit: Estimate, data: xr.Dataset | None = None, *, seed: int = 0) ->
         weights=problem.rows.weights,
         groups=problem.rows.groups,
         distribution=distribution,
-        discrete=density.is_discrete(distribution) if distribution else problem.graph.discrete,
+        discrete=density.is_discrete(distribution)
+        if single and distribution
+        else problem.graph.discrete,
         conditional=distribution is None or divergences.varies(distribution, len(observed)),
         training_nll=-fit.llf / fit.nobs,
         status=fit.status,
@@ -213,6 +218,19 @@ def _seen(training: Rows, rows: Rows) -> bool:
     return all(
         np.array_equal(known[at], new) for known, new in pairs if len(known) == training.count
     )
+
+
+def _told_apart(problem: Problem, observed: np.ndarray) -> bool:
+    """Whether the outcome has a distribution of its own in each row, and is not a whole group's.
+
+    Several numbers a row have one if they are independent, or a vector's that is known.
+    """
+    tree = problem.graph.distribution
+    if tree is None or observed.ndim > 2:
+        return False
+    known = tree.name in density.FAMILIES or tree.name in density.VECTORS
+    by_group = any(MEMBER in row.dims for row in problem.graph.inputs)
+    return observed.ndim == 1 or (known and not by_group)
 
 
 def _predictors(problem: Problem) -> dict[str, np.ndarray]:
