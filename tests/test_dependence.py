@@ -108,7 +108,8 @@ def test_p_values_of_the_largest_are_uniform_where_nothing_is_left(rng):
     assert stats.ks_2samp(p, grid).pvalue > 1e-3
 
 
-def test_many_rows_are_represented_by_a_thousand_drawn_with_the_seed(rng):
+def test_many_rows_are_represented_by_a_thousand_drawn_with_the_seed(rng, monkeypatch):
+    monkeypatch.setattr("workbench.information.dependence.PERMUTATIONS", 10)
     u, x = rng.random(3000), rng.standard_normal((3000, 1))
     first, second, other = (
         information.information_left(u, x, ["x"], rng=np.random.default_rng(seed))
