@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import workbench as wb
-from models import continuous, counts
+from models import continuous, counts, multivariate
 from tests import declarations
 from tests.declarations import dataset
 
@@ -139,10 +139,49 @@ def test_several_outcomes_have_a_cross_entropy(pairs):
 def test_what_needs_a_single_outcome_says_so(pairs):
     found = wb.evaluate(*pairs)
     assert np.isnan(found.kl.mean.value)
-    assert "rows with several outcomes have no single distribution" in found.kl.reason
+    assert "100 independent rows or groups are fewer than the 500" in found.kl.reason
+    assert "asked of one outcome a row" in found.information_left.reason
     for ask in (lambda: found.pit, lambda: found.expected, lambda: found.frequencies(np.arange(2))):
         with pytest.raises(wb.ModelError, match="rows with several outcomes have no single"):
             ask()
+
+
+def test_outcomes_side_by_side_have_lower_bounds(pairs):
+    marginal, refit = wb.evaluate(*pairs).kl_bounds
+    for bound in (marginal, refit):
+        assert "lower bound" in bound.label
+        assert abs(bound.mean.value) < 4 * bound.mean.se  # the truth is two normals
+
+
+def test_a_vector_outcome_has_its_calibration_kl():
+    x, noise = RNG.normal(size=1400), RNG.multivariate_normal([0, 0], [[1, 0.8], [0.8, 2]], 1400)
+    frame = pd.DataFrame({"x": x, "a": x + noise[:, 0], "b": noise[:, 1] - x})
+    train, test = wb.split(wb.read(frame), heldout=0.5)
+    design = wb.design("a + b ~ x", train)
+    right = wb.maximum_likelihood(wb.bind(multivariate.normal, design(train)))
+    apart = wb.maximum_likelihood(wb.bind(declarations.several_normals, design(train)))
+    right, apart = (wb.evaluate(fit, design(test)) for fit in (right, apart))
+    assert right.kl.label == apart.kl.label == "calibration KL, a lower bound"
+    assert abs(right.kl.mean.value) < 4 * right.kl.mean.se
+    missed = -0.5 * np.log(1 - 0.8**2 / 2)  # the correlation
+    assert apart.kl.mean.value == pytest.approx(missed, abs=4 * apart.kl.mean.se)
+    assert apart.kl.resolved
+    assert len(right.kl_bounds) == 2
+
+
+def test_what_the_predictors_still_tell_names_the_one_that_was_missed():
+    x = RNG.normal(size=(1600, 2))
+    y = x[:, 0] + 1.2 * (x[:, 1] ** 2 - 1) + RNG.normal(size=1600)
+    rows = dataset(y, x)
+    train, test = rows.isel(row=slice(0, 800)), rows.isel(row=slice(800, None))
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, train))
+    left = wb.evaluate(fit, test).information_left
+    assert left.names == ("x1", "x2", "the expected outcome")  # never the intercept
+    assert left.largest[0] == "x2"
+    assert left.resolved
+    assert left.p_value < 0.01
+    assert left == wb.evaluate(fit, test).information_left
+    assert "held out" in wb.evaluate(fit).information_left.reason
 
 
 def test_training_rows_are_not_held_out_by_another_name(fits):

@@ -14,14 +14,16 @@ ROOT = Path(__file__).parent.parent
 ARROW = [
     "errors", "information", "density", "functionals", "fisher", "table", "formula", "problem",
     "optimum", "uncertainty", "resampling", "estimate", "explained", "agreement", "recorded",
-    "evaluation", "leverage", "leaving_out", "reweighting", "learning", "cross_validation",
-    "predictive", "implied", "comparison", "findings", "plots", "report", "registry", "examples",
-    "catalogue", "study_file", "training", "recording", "study", "proposal", "cli",
+    "divergences", "evaluation", "leverage", "leaving_out", "reweighting", "learning",
+    "cross_validation", "predictive", "implied", "comparison", "findings", "plots", "report",
+    "registry", "examples", "catalogue", "study_file", "training", "recording", "study",
+    "proposal", "cli",
 ]  # fmt: skip
 ONLY = {
     "errors": set(),
     "information": {"errors"},
     "density": {"errors"},
+    "divergences": {"density", "information", "errors"},
     "fisher": {"density", "errors"},
     "functionals": {"density", "errors"},
     "findings": {"information", "errors"},

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from workbench import information
 from workbench.errors import DataError
 from workbench.information import (
     Mean,
@@ -11,7 +12,6 @@ from workbench.information import (
     calibration_divergence,
     effective_units,
     entropy_chao_wang_jost,
-    entropy_miller_madow,
     entropy_nearest_neighbour,
     entropy_plugin,
     kl_discrete,
@@ -130,6 +130,27 @@ def test_paired_se_ignores_what_both_models_share(rng):
     assert mean(second - first).value == -alone.value
 
 
+FIVE = np.array([1.2, -0.7, 0.4, 2.5, 0.1])
+
+
+def test_five_numbers_have_their_known_difference():
+    paired = mean(stats.laplace.logpdf(FIVE) - stats.norm.logpdf(FIVE))
+    assert paired.value == pytest.approx(0.0807913526447, abs=1e-12)
+    assert paired.se == pytest.approx(0.2042486230064, abs=1e-12)
+
+
+def test_differences_do_not_change_under_maps_of_the_outcome():
+    """Of y against log y, in either unit: the Jacobian is the same for both models."""
+    y = np.exp(FIVE)
+    of_y = stats.lognorm(1).logpdf(y) - stats.lognorm(2, scale=3).logpdf(y)
+    of_log = stats.norm(0, 1).logpdf(FIVE) - stats.norm(np.log(3), 2).logpdf(FIVE)
+    in_cents = (stats.lognorm(1, scale=100).logpdf(100 * y)
+                - stats.lognorm(2, scale=300).logpdf(100 * y))  # fmt: skip
+    for other in (of_log, in_cents):
+        assert mean(other).value == pytest.approx(mean(of_y).value, rel=1e-12)
+        assert mean(other).se == pytest.approx(mean(of_y).se, rel=1e-12)
+
+
 def test_three_rivals_at_95_percent_need_2_394():
     assert simultaneous_z(3) == pytest.approx(2.394, abs=5e-4)  # published Bonferroni quantile
     assert simultaneous_z(1) == pytest.approx(1.960, abs=5e-4)
@@ -143,19 +164,55 @@ def test_unequal_groups_count_for_fewer():
 # Entropies: values from two implementations each, 14 digits
 
 
+ENTROPIES = [
+    information.entropy_plugin,
+    information.entropy_miller_madow,
+    information.entropy_jackknife,
+    information.entropy_grassberger,
+    information.entropy_chao_shen,
+    information.entropy_chao_wang_jost,
+]
+
+
 @pytest.mark.parametrize(
-    ("counts", "plugin", "miller_madow", "chao_wang_jost"),
+    ("counts", "values"),
     [
-        ([5, 3, 2], 1.0296530140646, 1.1296530140646, 1.1373015873016),
-        ([4, 2, 2, 1, 1], 1.4708084763221, 1.6708084763221, 1.7632005982642),
-        ([10, 7, 3, 1, 1, 1], 1.3988394837843, 1.5075351359582, 1.5955679181231),
-        ([0, 5, 3, 0, 2], 1.0296530140646, 1.1296530140646, 1.1373015873016),
+        ([5, 3, 2], [1.0296530140646, 1.1296530140646, 1.1497020513797,
+                     1.2396146051222, 1.0792110896797, 1.1373015873016]),
+        ([4, 2, 2, 1, 1], [1.4708084763221, 1.6708084763221, 1.7965757580764,
+                           1.7062812717889, 1.7977048272410, 1.7632005982642]),
+        ([10, 7, 3, 1, 1, 1], [1.3988394837843, 1.5075351359582, 1.5772319294471,
+                               1.6574788695342, 1.6151699967458, 1.5955679181231]),
+        ([0, 5, 3, 0, 2], [1.0296530140646, 1.1296530140646, 1.1497020513797,
+                           1.2396146051222, 1.0792110896797, 1.1373015873016]),
     ],
-)
-def test_discrete_entropies_match_reference_values(counts, plugin, miller_madow, chao_wang_jost):
-    assert entropy_plugin(counts) == pytest.approx(plugin, abs=1e-13)
-    assert entropy_miller_madow(counts) == pytest.approx(miller_madow, abs=1e-13)
-    assert entropy_chao_wang_jost(counts) == pytest.approx(chao_wang_jost, abs=1e-13)
+)  # fmt: skip
+def test_discrete_entropies_match_reference_values(counts, values):
+    assert [entropy(counts) for entropy in ENTROPIES] == pytest.approx(values, abs=1e-13)
+
+
+@pytest.mark.parametrize("entropy", ENTROPIES)
+def test_one_category_has_no_entropy_by_any_estimate_but_grassbergers(entropy):
+    if entropy is not information.entropy_grassberger:
+        assert entropy([1]) == 0
+        assert entropy([7]) == pytest.approx(0, abs=1e-14)
+    # Its bias falls with the count alone.
+    assert abs(entropy([1000])) < 1e-3
+
+
+def test_the_jackknife_is_its_definition():
+    counts, n = np.array([6, 3, 1, 1]), 11
+    without = [entropy_plugin(counts - np.eye(4, dtype=int)[j]) for j in range(4)]
+    expected = n * entropy_plugin(counts) - (n - 1) * (counts / n) @ without
+    assert information.entropy_jackknife(counts) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["vasicek", "van es"])
+def test_scipys_spacings_are_those_of_the_reference(method):
+    """The display of a continuous entropy may also be SciPy's: its formula has not changed."""
+    value = {"vasicek": 0.5182208966988, "van es": 1.1400880899215}[method]
+    found = stats.differential_entropy(X, window_length=2, method=method)
+    assert found == pytest.approx(value, abs=1e-12)
 
 
 @pytest.mark.parametrize("singletons", [1, 2, 40, 400])
@@ -364,6 +421,12 @@ def test_p_values_of_perfect_models_are_uniform(rng):
     null = null_estimates(60)
     own = [(1 + np.sum(null >= draw)) / (1 + null.size) for draw in null]
     assert stats.ks_2samp(p, own).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("n", [60, 500])
+def test_perfect_models_have_no_divergence_on_average(n, rng):
+    values = [calibration_divergence(z).mean.value for z in rng.standard_normal((200, n))]
+    assert abs(np.mean(values)) < 3 * null_estimates(n).std() / math.sqrt(200)
 
 
 @pytest.mark.parametrize(

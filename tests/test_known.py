@@ -135,6 +135,20 @@ def test_kl_does_not_change_with_the_unit_and_the_others_do():
     assert cents.cross_entropy == pytest.approx(5.86410871919276, rel=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("mapped", "plain"),
+    [
+        ((stats.lognorm(0.8), stats.lognorm(1, scale=np.exp(0.2))),
+         (stats.norm(0, 0.8), stats.norm(0.2, 1))),
+        ((stats.gamma(2, scale=3, loc=-1), stats.gamma(3, scale=2, loc=-1)),
+         (stats.gamma(2), stats.gamma(3, scale=2 / 3))),
+    ],
+)  # fmt: skip
+def test_kl_does_not_change_under_a_logarithm_or_an_affine_map(mapped, plain):
+    first, second = (information.known_divergence(*pair) for pair in (mapped, plain))
+    assert first.divergence == pytest.approx(second.divergence, rel=1e-11)
+
+
 def test_what_a_model_excludes_is_infinitely_far():
     found = information.known_divergence(stats.poisson(2), stats.bernoulli(0.5))
     assert found.cross_entropy == found.divergence == np.inf

@@ -21,6 +21,7 @@ from workbench.findings import (
     DroppedFound,
     Findings,
     InfluentialFound,
+    InformationLeftFound,
     LearningFound,
     LeftOutFound,
     PredictiveFound,
@@ -514,6 +515,31 @@ def test_rows_that_a_fit_hangs_on_are_told_with_their_share(findings):
     shown = row_of(tree, "table-influence", "p ")
     assert shown == [f"p {NASTY}", fit.name, "1.2", "10.0", "0.012", "beta[age]", "−0.46"]
     assert "table-influence" not in comparison_page(findings)
+
+
+def test_what_the_predictors_still_tell_is_one_table(findings):
+    left = InformationLeftFound(
+        names=("lncoins", "idp", NASTY), estimates=(0.002, 0.013, -0.001),
+        p_values=(0.3, 0.005, 0.6), p_value=0.01, floor=0.009, rows=1000, grouped=True,
+        permutations=200, reason="",
+    )  # fmt: skip
+    reasoned = left.model_copy(update={"names": (), "estimates": (), "reason": "too few"})
+    told = {"Hurdle NB": left, "Poisson": reasoned}
+    fits = [
+        fit.model_copy(update={"heldout": fit.heldout.model_copy(
+            update={"information_left": told.get(fit.name)})})
+        for fit in findings.fits
+    ]  # fmt: skip
+    page = comparison_page(findings.model_copy(update={"fits": tuple(fits)}))
+    table = html5lib.parse(page, namespaceHTMLElements=False).find(".//table[@id='table-left']")
+    assert "1,000 groups, one row of each" in " ".join(table.find("caption").itertext())
+    found = [[" ".join("".join(cell.itertext()).split()) for cell in row]
+             for row in table.findall("tbody/tr")]  # fmt: skip
+    rows = {name: told for name, *told in found}
+    assert rows["Hurdle NB"][:4] == ["idp", "0.013", "0.009", "0.01"]
+    assert rows["Hurdle NB"][4].startswith("lncoins 0.002, ")
+    assert rows["Poisson"][0] == "too few"
+    assert "table-left" not in comparison_page(findings)
 
 
 def test_the_difference_without_its_extreme_rows_is_computed(findings, tree):

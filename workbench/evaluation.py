@@ -1,25 +1,28 @@
 """A fit on given rows: cross-entropy and its error, calibration, and what may be called KL."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import xarray as xr
 
-from workbench import density, information, recorded
+from workbench import density, divergences, information, recorded
 from workbench.density import Distribution
+from workbench.divergences import SEVERAL, no_divergence
 from workbench.errors import ModelError
 from workbench.estimate import Estimate
-from workbench.information import Divergence, Mean
+from workbench.information import Divergence, InformationLeft, Mean
 from workbench.optimum import Status
 from workbench.problem import Problem, Rows
+from workbench.problem.grouping import MEMBER
 from workbench.recorded import Recording, recording_of
 
 # One randomised PIT of counts moves the calibration KL by about its standard error from seed to
 # seed; the mean of twenty does not.
 RANDOMISATIONS = 20
-SEVERAL = "rows with several outcomes have no single distribution, and so no PIT, mean or shares"
+FITTED = "the expected outcome"  # a column beside the predictors
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,12 +44,13 @@ class Evaluation:
     groups: np.ndarray | None
     blocks: np.ndarray | None  # of neighbours in time, where it is declared and no group is
     recording: Recording  # between the recorded outcome and the one that the model takes in
-    distribution: Distribution | None  # of the outcome as modelled; None where a row has several
+    distribution: Distribution | None  # of each row as modelled; None where several have no one
     discrete: bool  # whether `pointwise` are log probabilities; else log densities, with units
     conditional: bool  # whether the distribution differs between rows
     training_nll: float  # NLL per training row, nats
     k: int  # free parameters of the fit
     status: str  # the verdict on the fit's optimum
+    predictors: Mapping[str, np.ndarray]  # by name, what the model reads that differs by row, (m,)
     seed: int
     problem: Problem = field(repr=False)  # the declaration on these rows
     theta: np.ndarray  # where it was evaluated
@@ -59,7 +63,7 @@ class Evaluation:
     @property
     def ordered(self) -> bool:
         """Whether an outcome is one number, which has a distribution function and a mean."""
-        return self.distribution is not None
+        return self.distribution is not None and self.observed.ndim == 1
 
     @property
     def nll(self) -> float:
@@ -93,7 +97,8 @@ class Evaluation:
     def atoms(self) -> np.ndarray:
         """Rows whose loss is -log of a probability; of the others it is of a density, (m,)."""
         rounded = self.recording.width is not None
-        return recorded.atoms(self.distribution, self.modelled, self.discrete or rounded)
+        of = self.distribution if self.ordered else None
+        return recorded.atoms(of, self.modelled, self.discrete or rounded)
 
     @property
     def atom_parts(self) -> tuple[float, Mean, Mean] | None:
@@ -116,13 +121,10 @@ class Evaluation:
         For outcomes with atoms it is randomised, R times; else R is 1. Raises ModelError for
         several outcomes on one row, as `pit`, `expected` and `frequencies` do.
         """
-        of, (below, at) = self._single, self.recording.cell(self.observed)
-        low, high = density.log_distribution_function, density.log_survival_function
-        lower, upper = (low(of, below), low(of, at)), (high(of, below), high(of, at))
-        rng = np.random.default_rng(self.seed)
+        of, rng = self._single, np.random.default_rng(self.seed)
         spread_out = density.has_atoms(of) or self.recording.width is not None
         repeats = RANDOMISATIONS if spread_out else 1
-        return np.array([information.normal_scores(lower, upper, rng) for _ in range(repeats)])
+        return divergences.normal_scores(of, self.observed, rng, repeats, self.recording.cell)
 
     @cached_property
     def pit(self) -> np.ndarray:
@@ -134,26 +136,67 @@ class Evaluation:
         """What may be said of KL(truth || model) from these rows, with its conditions.
 
         For a model with predictors it is the calibration KL, a lower bound. On the training
-        rows there is none: it would be biased by the fit.
+        rows there is none: it would be biased by the fit. Rows of several numbers have it up to
+        three; `kl_bounds` has what is known beyond.
         """
         if not self.heldout:
-            return _no_divergence(
+            return no_divergence(
                 "no KL from the rows the model was fitted on; evaluate held-out rows"
             )
-        if not (self.weights == 1).all():
-            return _no_divergence("no KL for weighted rows: the spacings of repeated rows are zero")
         if not self.ordered:
-            return _no_divergence(SEVERAL)
-        scores = self.normal_scores[0]
-        if len(np.unique(scores)) < len(scores):
-            return _no_divergence(
-                "no KL for outcomes that repeat under a continuous model: their rounding is not "
-                "declared, or a model for counts is wanted"
-            )
-        label = "calibration KL, a lower bound" if self.conditional else "KL"
-        return information.calibration_divergence(
-            self.normal_scores, groups=self.units, label=label
+            return self._of_vectors[0]
+        rounded = self.recording.width is not None
+        return divergences.divergence(
+            self._single,
+            self.observed if rounded else self.modelled,
+            lambda: self.normal_scores,
+            conditional=self.conditional,
+            weights=self.weights,
+            groups=self.units,
+            cell=self.recording.cell if rounded else divergences.own_cell,
+            width=self.recording.width,
         )
+
+    @property
+    def kl_bounds(self) -> tuple[Divergence, ...]:
+        """For several numbers a row: lower bounds of KL that exist in any number of dimensions."""
+        return self._of_vectors[1:] if self.heldout and not self.ordered else ()
+
+    @cached_property
+    def information_left(self) -> InformationLeft:
+        """What the predictors still tell of the PIT, I(u; x) of each, against its null.
+
+        With the calibration KL it makes up KL, of all predictors together; that of one is a part.
+        The model's expected outcome stands among them, as a column of its own.
+        """
+        if not self.heldout or not self.ordered or not self.conditional:
+            return information.nothing_left("asked of one outcome a row, held out, with predictors")
+        if not (self.weights == 1).all():
+            return information.nothing_left("not asked of weighted rows")
+        columns = dict(self.predictors)
+        expected = np.broadcast_to(density.mean(self._single), self.observed.shape)
+        if self._single.name != "Categorical" and np.isfinite(expected).all():
+            columns[FITTED] = expected
+        columns = _distinct(columns)
+        return information.information_left(
+            self.normal_scores[0],
+            np.array([*columns.values()]).T if columns else np.empty((len(self.labels), 0)),
+            tuple(columns),
+            groups=self.units,
+            rng=np.random.default_rng(self.seed),
+        )
+
+    @cached_property
+    def _of_vectors(self) -> tuple[Divergence, ...]:
+        of = self.distribution
+        if of is None:
+            return (no_divergence(SEVERAL),)
+        if density.is_vector(of) and of.name != "MultivariateNormal":
+            return (no_divergence("no KL of several numbers a row that are no normal vector"),)
+        if not (self.weights == 1).all():
+            return (no_divergence("no KL for weighted rows: neighbours at no distance"),)
+        z = divergences.whitened(of, self.modelled, np.random.default_rng(self.seed))
+        return divergences.vector_divergences(z, conditional=self.conditional, groups=self.units)
 
     @cached_property
     def expected(self) -> np.ndarray:
@@ -217,7 +260,7 @@ class Evaluation:
 
     @property
     def _single(self) -> Distribution:
-        if self.distribution is None:
+        if self.distribution is None or not self.ordered:
             raise ModelError(SEVERAL)
         return self.distribution
 
@@ -255,8 +298,8 @@ def evaluate(
     recording, training = (recording_of(one, of, change) for one, of in
                            ((problem, known), (fit.problem, fit.problem.dataset)))  # fmt: skip
     observed = recorded.outcomes(problem, recording, known)
-    single = observed.ndim == 1 and problem.graph.distribution is not None
-    distribution = problem.distribution(fit.theta) if single else None
+    distribution = problem.distribution(fit.theta) if _told_apart(problem, observed) else None
+    single = distribution is not None and observed.ndim == 1
     return Evaluation(
         name=fit.problem.name,
         heldout=data is not None and not _seen(fit.problem.rows, problem.rows),
@@ -268,11 +311,14 @@ def evaluate(
         blocks=recorded.blocks_of(problem, known, blocks),
         recording=recording,
         distribution=distribution,
-        discrete=density.is_discrete(distribution) if distribution else problem.graph.discrete,
-        conditional=distribution is None or _varies(distribution),
+        discrete=density.is_discrete(distribution)
+        if single and distribution
+        else problem.graph.discrete,
+        conditional=distribution is None or divergences.varies(distribution, len(observed)),
         training_nll=_training_nll(fit, training),
         k=fit.k,
         status=fit.status,
+        predictors=_predictors(problem),
         seed=seed,
         problem=problem,
         theta=fit.theta,
@@ -297,12 +343,46 @@ def _seen(training: Rows, rows: Rows) -> bool:
     )
 
 
-def _varies(distribution: Distribution) -> bool:
-    """Whether any parameter differs between rows."""
-    own = any(np.size(p) > 1 and np.ptp(p, axis=0).max() > 0 for p in distribution.parameters)
-    return own or any(_varies(component) for component in distribution.components)
+def _told_apart(problem: Problem, observed: np.ndarray) -> bool:
+    """Whether the outcome has a distribution of its own in each row, and is not a whole group's.
+
+    Several numbers a row have one if they are independent, or a vector's that is known.
+    """
+    tree = problem.graph.distribution
+    if tree is None or observed.ndim > 2:
+        return False
+    known = tree.name in density.FAMILIES or tree.name in density.VECTORS
+    by_group = any(MEMBER in row.dims for row in problem.graph.inputs)
+    return observed.ndim == 1 or (known and not by_group)
 
 
-def _no_divergence(reason: str) -> Divergence:
-    nothing = Mean(float("nan"), float("nan"), 0)
-    return Divergence(nothing, "KL", float("nan"), None, reason)
+def _predictors(problem: Problem) -> dict[str, np.ndarray]:
+    """Columns that differ between rows, of all that the likelihood reads but the outcome.
+
+    By the coordinate of their column, or their own name. None where the outcome is computed
+    inside the model, and may be among them.
+    """
+    graph, found = problem.graph, dict[str, np.ndarray]()
+    if graph.outcome is None:
+        return found
+    for row, array in zip(graph.inputs, problem.rows.arrays, strict=True):
+        if not row.varies_by_row or row.name == graph.outcome or array.ndim not in (1, 2):
+            continue
+        labels = graph.coords.get(row.dims[-1] or "") if array.ndim == 2 else (row.name,)
+        columns = array.reshape(len(array), -1).T.astype(float)
+        for place, column in enumerate(columns):
+            label = f"{row.name}[{place}]" if labels is None else str(labels[place])
+            found[f"{row.name}[{label}]" if label in found else label] = column
+    return found
+
+
+def _distinct(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Without those that are the same in all rows, or in the order of rows like another."""
+    found, orders = dict[str, np.ndarray](), set[bytes]()
+    for name, column in columns.items():
+        ranks = np.unique(column, return_inverse=True)[1]
+        alike = {ranks.tobytes(), (ranks.max() - ranks).tobytes()}
+        if ranks.max() > 0 and not alike & orders:
+            found[name] = column
+            orders |= alike
+    return found

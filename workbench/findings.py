@@ -75,6 +75,20 @@ class DivergenceFound(Value):
     reason: str
 
 
+class InformationLeftFound(Value):
+    """What each predictor still tells of the PIT, in nats per row, and the null of the largest."""
+
+    names: tuple[str, ...]
+    estimates: tuple[Number, ...]
+    p_values: tuple[Number, ...]
+    p_value: Number
+    floor: Number
+    rows: int
+    grouped: bool  # one row of each group
+    permutations: int
+    reason: str
+
+
 class ParameterFound(Value):
     """One natural parameter: maximum likelihood, its uncertainty, MAP, and its declaration."""
 
@@ -152,6 +166,7 @@ class HeldoutFound(Value):
     prior_worth: Quantity  # maximum likelihood minus MAP, paired; above zero the prior helps
     predictive: tuple[PredictiveFound, ...] = ()  # of few rows a parameter alone
     divergence: DivergenceFound
+    information_left: InformationLeftFound | None = None
 
 
 class LeftOutFound(Value):

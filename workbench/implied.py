@@ -70,7 +70,7 @@ def implied_spreads(better: Evaluation, others: Mapping[str, Evaluation]) -> dic
 
 def _settled(drawn: Spread, better: Evaluation, other: Evaluation) -> Spread:
     """The same by tanh-sinh quadrature, on a part of the rows; as drawn where there is none."""
-    law = better.distribution
+    law = better.distribution if better.ordered else None
     smooth = law is not None and law.name in density.FAMILIES and not density.has_atoms(law)
     if not smooth or better.recording.width is not None:
         return drawn

@@ -249,6 +249,7 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
             p_value=kl.p_value,
             reason=kl.reason,
         ),
+        information_left=found.InformationLeftFound(**vars(evaluation.information_left)),
     )
 
 

@@ -24,6 +24,7 @@ from workbench.density.trees import (
     quantiles_between,
     survival_function,
     survival_function_below,
+    whitened,
 )
 from workbench.density.vectors import VECTORS
 
@@ -52,4 +53,5 @@ __all__ = [
     "quantiles_between",
     "survival_function",
     "survival_function_below",
+    "whitened",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, logsumexp
 
+from workbench.density import vectors
 from workbench.density.distribution import Array, Distribution
 from workbench.density.families import ATOMS, DISCRETE, FAMILIES, of_family
 from workbench.density.vectors import VECTORS, VECTORS_OF_COUNTS
@@ -75,6 +76,17 @@ def is_discrete(distribution: Distribution) -> bool:
 def is_vector(distribution: Distribution) -> bool:
     """Whether an outcome is several numbers, along a last axis."""
     return distribution.name in VECTORS
+
+
+def whitened(distribution: Distribution, y: npt.ArrayLike) -> Array:
+    """Outcomes of a multivariate normal as independent standard normals; ModelError for others."""
+    if distribution.name != "MultivariateNormal":
+        raise ModelError(
+            f"outcomes of '{distribution.name}' are not whitened by a linear map; those of a "
+            "multivariate normal are"
+        )
+    mean, covariance = (np.asarray(value, float) for value in distribution.parameters)
+    return vectors.whitened(np.asarray(y, float), mean, covariance)
 
 
 def has_atoms(distribution: Distribution) -> bool:

@@ -8,10 +8,15 @@ from scipy.special import gammaln, xlogy
 from workbench.density.distribution import Array
 
 
+def whitened(y: Array, mean: Array, covariance: Array) -> Array:
+    """L⁻¹(y - mean), with L the Cholesky factor: under the normal, independent standard normals."""
+    factor = np.linalg.cholesky(covariance)
+    return np.asarray(np.linalg.solve(factor, (y - mean)[..., None])[..., 0])
+
+
 def _squared_distance(y: Array, mean: Array, spread: Array) -> tuple[Array, Array]:
     """(y - mean)' spread^-1 (y - mean), and log det spread, by Cholesky's factor."""
-    factor = np.linalg.cholesky(spread)
-    scaled = np.linalg.solve(factor, (y - mean)[..., None])[..., 0]
+    factor, scaled = np.linalg.cholesky(spread), whitened(y, mean, spread)
     diagonal = np.diagonal(factor, axis1=-2, axis2=-1)
     return np.sum(scaled**2, axis=-1), 2 * np.sum(np.log(diagonal), axis=-1)
 

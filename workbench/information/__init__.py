@@ -17,54 +17,111 @@ from workbench.information.bands import (
     recalibrated,
     reliability_band,
 )
+from workbench.information.binary import isotonic_divergence, recalibration_divergence
 from workbench.information.calibration import (
     calibration_divergence,
     normal_scores,
     pit_band,
     pit_histogram_divergence,
     probability_integral_transform,
+    randomised_null,
     uniform_scores,
+)
+from workbench.information.composed import (
+    censored_divergence,
+    conditional_divergence,
+    hurdle_divergence,
+    monte_carlo_divergence,
+    rounded_divergence,
+)
+from workbench.information.dependence import (
+    InformationLeft,
+    information_left,
+    mutual_information,
+    nothing_left,
 )
 from workbench.information.divergence import Divergence, kl_discrete, kl_plugin
 from workbench.information.entropy import (
+    entropy_chao_shen,
     entropy_chao_wang_jost,
+    entropy_grassberger,
+    entropy_jackknife,
     entropy_miller_madow,
     entropy_nearest_neighbour,
     entropy_plugin,
 )
 from workbench.information.known import Known, known_divergence, normal_vectors, quantile_nodes
+from workbench.information.ranked import crps
+from workbench.information.replicated import (
+    binomial_deviances,
+    binomial_divergence,
+    poisson_deviances,
+    poisson_divergence,
+    saturated_binomial,
+    saturated_poisson,
+)
 from workbench.information.series import block_length, blocks_in_time
 from workbench.information.simultaneous import simultaneous_limit
 from workbench.information.smoothing import Smoothed, smoothed
+from workbench.information.vectors import (
+    marginal_divergence,
+    nearest_neighbour_divergence,
+    normal_refit_divergence,
+)
 
 __all__ = [
     "Divergence",
+    "InformationLeft",
     "Known",
     "Mean",
     "Smoothed",
+    "binomial_deviances",
+    "binomial_divergence",
     "bits",
     "block_length",
     "blocks_in_time",
     "calibration_divergence",
+    "censored_divergence",
+    "conditional_divergence",
+    "crps",
     "effective_units",
+    "entropy_chao_shen",
     "entropy_chao_wang_jost",
+    "entropy_grassberger",
+    "entropy_jackknife",
     "entropy_miller_madow",
     "entropy_nearest_neighbour",
     "entropy_plugin",
+    "hurdle_divergence",
+    "information_left",
     "interval_coverage",
+    "isotonic_divergence",
     "kl_discrete",
     "kl_plugin",
     "known_divergence",
+    "marginal_divergence",
     "mean",
+    "monte_carlo_divergence",
+    "mutual_information",
+    "nearest_neighbour_divergence",
+    "normal_refit_divergence",
     "normal_scores",
     "normal_vectors",
+    "nothing_left",
     "pit_band",
     "pit_histogram_divergence",
+    "poisson_deviances",
+    "poisson_divergence",
     "probability_integral_transform",
     "quantile_band",
     "quantile_nodes",
+    "randomised_null",
     "recalibrated",
+    "recalibration_divergence",
     "reliability_band",
+    "rounded_divergence",
+    "saturated_binomial",
+    "saturated_poisson",
     "simultaneous_limit",
     "simultaneous_z",
     "smoothed",

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from scipy.special import ndtri_exp, psi
+from scipy.special import ndtri, ndtri_exp, psi
 
 from workbench.errors import DataError
 from workbench.information.averages import Array, Mean, effective_units, mean
@@ -23,6 +23,8 @@ SPACING = 3  # order statistics to either side that make one spacing
 FEWEST_UNITS = 50  # rows (or groups), below which spacings say too little to be printed
 LARGEST_SIMULATED = 2000  # rows; beyond them the null's law only shrinks, as 1/√n
 REPLICATES = 1000  # simulated samples that make the null's law
+RANDOMISED_REPLICATES = 200  # of them, where each outcome is randomised several times
+TINY = 2.0**-53  # to which a drawn probability of 0 is rounded up
 NULL_SEED = 20130606  # the null's law is a constant of the method, the same in every run
 LOWER_BOUND = "calibration KL, a lower bound"
 DEPENDENT = "no p-value: rows of one group are not independent"
@@ -64,12 +66,18 @@ def uniform_scores(z: npt.ArrayLike) -> Array:
 
 
 def calibration_divergence(
-    z: npt.ArrayLike, *, groups: npt.ArrayLike | None = None, label: str = LOWER_BOUND
+    z: npt.ArrayLike,
+    *,
+    groups: npt.ArrayLike | None = None,
+    label: str = LOWER_BOUND,
+    null: npt.ArrayLike | None = None,
 ) -> Divergence:
     """KL of normal scores from N(0, 1) by spacings, centred on what a perfect model gives.
 
-    `z` is (n,), or (R, n) for R randomisations of the same rows, whose mean is less noisy; floor
-    and p-value (that of the first) then stay those of a single one, which is conservative.
+    `z` is (n,), or (R, n) for R randomisations of the same rows, whose mean is less noisy. Its law
+    under a perfect model is then not that of N(0, 1) scores, but narrower: `null` are estimates of
+    `randomised_null`, for the same rows and R. Without them floor and p-value (that of the first)
+    stay those of a single randomisation, which is conservative.
 
     Pass `label="KL"` for a model without predictors. The standard error is the conservative
     sd/√n, clustered if there are groups; the p-value comes from simulated perfect samples.
@@ -90,15 +98,17 @@ def calibration_divergence(
     if units < FEWEST_UNITS:
         reason = f"{units} independent rows or groups are fewer than the {FEWEST_UNITS} it takes"
         return Divergence(Mean(math.nan, math.nan, n), label, math.nan, None, reason)
-    local = _local_log_ratios(scores)
+    local = local_log_ratios(scores)
     raw = mean(local.mean(axis=0), groups=groups)
-    null = null_estimates(n)
-    centred = replace(raw, value=raw.value - float(null.mean()))
-    floor = float(stats.norm.isf(0.05) * null_estimates(units).std(ddof=1))
+    centred = replace(raw, value=raw.value - float(null_estimates(n).mean()))
     if groups is not None:
+        floor = float(stats.norm.isf(0.05) * null_estimates(units).std(ddof=1))
         return Divergence(centred, label, floor, None, DEPENDENT)
-    p_value = float((1 + np.sum(null >= local[0].mean())) / (1 + null.size))
-    return Divergence(centred, label, floor, p_value)
+    own: Array = null_estimates(n) if null is None else np.asarray(null, float)
+    floor = float(stats.norm.isf(0.05) * own.std(ddof=1))
+    tested = local[0].mean() if null is None else raw.value
+    p_value = (1 + np.sum(own >= tested)) / (1 + len(own))
+    return Divergence(centred, label, floor, float(p_value))
 
 
 @lru_cache(maxsize=256)
@@ -106,10 +116,46 @@ def null_estimates(rows: int) -> Array:
     """The uncentred spacing estimate in simulated samples of `rows` standard normal scores."""
     size = min(rows, LARGEST_SIMULATED)
     draws = np.random.default_rng([NULL_SEED, size]).standard_normal((REPLICATES, size))
-    estimates = _local_log_ratios(draws).mean(axis=1)
+    estimates = local_log_ratios(draws).mean(axis=1)
     estimates = estimates * math.sqrt(size / rows)
     estimates.flags.writeable = False  # shared by all callers
     return np.asarray(estimates)
+
+
+def randomised_null(
+    lower: npt.ArrayLike, upper: npt.ArrayLike, *, repeats: int, rows: int | None = None
+) -> Array:
+    """Uncentred estimates of outcomes drawn from the model itself, each randomised `repeats` times.
+
+    `lower` and `upper`, (V, n), are P(Y < v) and P(Y <= v) in each row of the values v that have a
+    probability of their own, in increasing order. A uniform draw u falls into one of these cells,
+    and is then drawn again within it, or between them, and stays. 200 samples of these n rows;
+    if they stand for more, `rows` says for how many: the spread shrinks as 1/√n.
+    """
+    low, high = np.asarray(lower, float), np.asarray(upper, float)
+    if low.ndim != 2 or low.shape != high.shape or repeats < 1:
+        raise DataError("cells are P(Y < v) and P(Y <= v) of the same values v and rows, (V, n)")
+    size = low.shape[1]
+    rows = size if rows is None else rows
+    rng = np.random.default_rng([NULL_SEED, rows, repeats])
+    estimates = np.array(
+        [
+            local_log_ratios(_redrawn(low, high, repeats, rng)).mean()
+            for _ in range(RANDOMISED_REPLICATES)
+        ]
+    )
+    spread = (estimates - null_estimates(size).mean()) * math.sqrt(size / rows)
+    return np.asarray(null_estimates(rows).mean() + spread)
+
+
+def _redrawn(low: Array, high: Array, repeats: int, rng: np.random.Generator) -> Array:
+    """Normal scores (repeats, n) of one outcome a row, drawn from the model."""
+    u = rng.random((low.shape[1],))
+    cell = np.minimum((high < u).sum(axis=0), len(low) - 1)
+    start, end = (np.take_along_axis(edge, cell[None], axis=0)[0] for edge in (low, high))
+    inside = (start < u) & (u <= end)
+    again = start + (end - start) * rng.random((repeats, u.size))
+    return np.asarray(ndtri(np.clip(np.where(inside, again, u), TINY, 1 - TINY)))
 
 
 def pit_histogram_divergence(
@@ -149,7 +195,7 @@ def pit_band(units: float, level: float = 0.95) -> float:
     return float(stats.kstwo.ppf(level, int(units)))
 
 
-def _local_log_ratios(scores: Array) -> Array:
+def local_log_ratios(scores: Array) -> Array:
     """log(density of the spacings / standard normal density) at each score of samples (..., n)."""
     order = np.argsort(scores, axis=-1)
     ordered = np.take_along_axis(scores, order, axis=-1)

@@ -25,8 +25,9 @@ AGREED = 1e-6  # nats, or relative: what half the nodes may find otherwise
 class Known:
     """H(p), CE(p, q) and KL(p || q) = CE - H, in nats.
 
-    `error` is what half the nodes of a quadrature find otherwise, 0 for a sum. KL is computed by
-    itself, from log p - log q. Infinite where q gives no chance to what p does.
+    `error` is what half the nodes of a quadrature find otherwise, 0 for a sum; of simulated draws
+    it is the standard error of KL. KL is computed by itself, from log p - log q. Infinite where q
+    gives no chance to what p does.
     """
 
     entropy: float
@@ -44,6 +45,13 @@ def known_divergence(p: Any, q: Any) -> Known:
     one is discrete and the other is not, and where half the nodes find another value: then the
     integral is not told.
     """
+    if distributions(p, q):
+        return _summed(p, q)
+    return integrated(p, q)
+
+
+def distributions(p: Any, q: Any) -> bool:
+    """Whether both are discrete; DataError where they are no distributions of one number alike."""
     for name, one in (("p", p), ("q", q)):
         scalar = hasattr(one, "ppf") and (hasattr(one, "logpmf") or hasattr(one, "logpdf"))
         if not scalar or np.ndim(one.ppf(0.5)):
@@ -56,9 +64,15 @@ def known_divergence(p: Any, q: Any) -> Known:
             "one distribution is discrete and the other is not: their divergence is infinite, "
             "and their cross-entropy none of densities of one measure"
         )
-    if discrete:
-        return _summed(p, q)
-    whole, half = (np.array(_integrated(p, q, every)) for every in (1, 2))
+    return discrete
+
+
+def integrated(p: Any, q: Any, below: float = 0.0, above: float = 0.0) -> Known:
+    """By quadrature over p's quantiles, but for the probabilities `below` and `above`.
+
+    What is left out there is left out of all three, and is the caller's to add.
+    """
+    whole, half = (np.array(_integrated(p, q, every, below, above)) for every in (1, 2))
     told = np.isfinite(whole) & np.isfinite(half)
     error = float(np.abs(whole[told] - half[told]).max(initial=0.0))
     if not error <= AGREED * max(1.0, np.abs(whole[told]).max(initial=0.0)):
@@ -70,14 +84,19 @@ def known_divergence(p: Any, q: Any) -> Known:
     return Known(entropy, cross_entropy, divergence, error)
 
 
-def _summed(p: Any, q: Any) -> Known:
+def whole_numbers(p: Any) -> Array:
+    """All that a discrete distribution reaches, but for `TAIL` at either end."""
     (first, last), middle = p.support(), float(p.ppf(0.5))
     low, high = max(_beyond(p.cdf, middle, -1.0), first), min(_beyond(p.sf, middle, 1.0), last)
     if not high - low < MOST_TERMS:
         raise DataError(f"a sum over more than {MOST_TERMS:,} values is too long")
-    values = np.arange(np.floor(low), high + 1)
+    return np.arange(np.floor(low), high + 1)
+
+
+def _summed(p: Any, q: Any) -> Known:
+    values = whole_numbers(p)
     log_p, log_q = np.asarray(p.logpmf(values)), np.asarray(q.logpmf(values))
-    entropy, cross_entropy, divergence = _expected(np.exp(log_p), log_p, log_q)
+    entropy, cross_entropy, divergence = expected(np.exp(log_p), log_p, log_q)
     return Known(entropy, cross_entropy, divergence, 0.0)
 
 
@@ -88,33 +107,40 @@ def _beyond(tail: Callable[[float], float], middle: float, reach: float) -> floa
     return middle + reach
 
 
-def quantile_nodes(p: Any, every: int = 1) -> tuple[Array, Array]:
+def quantile_nodes(
+    p: Any, every: int = 1, *, below: float = 0.0, above: float = 0.0
+) -> tuple[Array, Array]:
     """Values and weights that stand for a continuous distribution p, as `scipy.stats` freezes it.
 
     Over either half of p's quantiles: u = 1 / (1 + exp(-pi sinh t)) / 2 from its end. So nodes are
     dense in both tails, and at the median, where a density may have a kink or a gap. As rows with
-    frequency weights they make a fit the minimiser of KL from p. Only each `every`-th node.
+    frequency weights they make a fit the minimiser of KL from p. Only each `every`-th node;
+    without the probability `below` and `above`, of either tail.
     """
     t = np.linspace(-REACH, REACH, NODES)[::every]
-    bend = np.pi * np.sinh(t)
-    u = 0.5 * expit(bend)
-    half = 0.5 * (t[1] - t[0]) * np.pi * np.cosh(t) * expit(bend) * expit(-bend)
-    x, weights = np.append(p.ppf(u), p.isf(u)), np.append(half, half)
+    bend, inside = np.pi * np.sinh(t), 1 - below - above
+    u = 0.5 * inside * expit(bend)
+    half = 0.5 * inside * (t[1] - t[0]) * np.pi * np.cosh(t) * expit(bend) * expit(-bend)
+    x, weights = np.append(p.ppf(below + u), p.isf(above + u)), np.append(half, half)
     edge = np.isin(x, p.support()) if hasattr(p, "support") else np.zeros(len(x), bool)
-    inside = np.isfinite(x) & ~edge  # where rounding puts the outermost quantiles
-    return x[inside], weights[inside]
+    counted = np.isfinite(x) & ~edge  # not where rounding puts the outermost quantiles
+    return x[counted], weights[counted]
 
 
-def _integrated(p: Any, q: Any, every: int) -> tuple[float, float, float]:
-    x, weights = quantile_nodes(p, every)
-    return _expected(weights, p.logpdf(x), q.logpdf(x))
+def _integrated(
+    p: Any, q: Any, every: int, below: float, above: float
+) -> tuple[float, float, float]:
+    x, weights = quantile_nodes(p, every, below=below, above=above)
+    return expected(weights, p.logpdf(x), q.logpdf(x), 1 - below - above)
 
 
-def _expected(weights: Array, log_p: Array, log_q: Array) -> tuple[float, float, float]:
+def expected(
+    weights: Array, log_p: Array, log_q: Array, total: float = 1.0
+) -> tuple[float, float, float]:
     """Of -log p, -log q and log p - log q; nothing counts that has no weight."""
     counted = weights > 0
     w, a, b = weights[counted], log_p[counted], log_q[counted]
-    if not abs(w.sum() - 1) < WHOLE or np.isnan(b).any():
+    if not abs(w.sum() - total) < WHOLE or np.isnan(b).any():
         raise DataError(
             f"the truth's probability adds up to {w.sum():.6g} where it was looked for, or the "
             "model's density is not a number: known are distributions of one number, of whole "

@@ -322,9 +322,10 @@ def _no_contradiction(findings: Findings, reach: dict[str, float], band: float) 
     if not both:
         return ""
     stand = "stands" if len(both) == 1 else "stand"
+    counts = findings.data.discrete and heldout_rows(findings, both[0])["observed"].max() > 1
     averaged = (
         f", and KL averages {RANDOMISATIONS} randomisations of the PIT where the figure shows one"
-    ) * findings.data.probabilities
+    ) * bool(counts)  # of binary outcomes it is another KL, which has none
     return (
         f" That {enumeration(both)} {stand} above the floor of the calibration KL is no "
         "contradiction: the band is a weaker test, against all kinds of misfit at once, that "

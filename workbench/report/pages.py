@@ -12,6 +12,7 @@ from workbench.report import (
     headline,
     left_out,
     nested,
+    predictors,
     rankings,
 )
 from workbench.report.formulas import mathml
@@ -91,7 +92,11 @@ def _sections(findings: Findings) -> Sections:
     if calibration.learned(findings, names):
         chain.append(calibration.learning_figure(findings, names))
     alone = Sections(
-        ranking_tables=[rankings.truth_table(findings, ranking), rankings.optimism_table(findings)],
+        ranking_tables=[
+            rankings.truth_table(findings, ranking),
+            *predictors.left_tables(findings, ranking),
+            rankings.optimism_table(findings),
+        ],
         chain_figures=chain,
         calibration_figures=_calibration(findings, names),
     )
