@@ -290,7 +290,7 @@ def cases() -> list[Case]:
         Case("c marginals", "perfect, d = 5", partial(_vectors, marginal, "perfect", 5), 0.0,
              (300,)),
         Case("c marginals", "t5, d = 5", partial(_vectors, marginal, "t5", 5),
-             5 * _known(t5, spread), (300, 1000), fails=(300, 1000)),  # as of t5 against normal
+             5 * _known(t5, spread), (300, 1000)),
         Case("c refit", "perfect, d = 5", partial(_vectors, refit, "perfect", 5), 0.0, (300,)),
         Case("c refit", "correlated, d = 5", partial(_vectors, refit, "correlated", 5),
              _vector_truth("correlated", 5), (300,)),
