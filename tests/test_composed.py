@@ -135,6 +135,17 @@ def test_a_fitted_normal_costs_what_it_is_known_to(n, variance, expected):
     assert found.divergence == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize(("n", "expected"), [(10, 1.30865504016739), (30, 1.38454829532806)])
+def test_a_normal_loses_less_on_the_rows_it_was_fitted_to(n, expected):
+    """E of -log L / n = (log 2 pi s^2 + 1) / 2, where n s^2 is chi-squared of n - 1 degrees."""
+    squares, weights = information.quantile_nodes(stats.chi2(n - 1))
+    on_the_rows = (np.log(2 * np.pi * squares / n) + 1) / 2
+    assert weights @ on_the_rows == pytest.approx(expected, rel=1e-10)
+    truth = stats.norm().entropy()
+    assert weights @ on_the_rows < truth  # the optimism, about k / 2n = 1 / n
+    assert truth - weights @ on_the_rows == pytest.approx(1 / n, rel=0.25)
+
+
 # Monte Carlo
 
 
