@@ -644,7 +644,13 @@ def test_both_errors_of_a_difference_stand_beside_it(findings, tree):
     assert row[4:6] == [z, z]  # where the larger is the rows' own
     assert row[6] == numbers.quantity(second.above_reference)
     assert row_of(tree, "table-differences", "Poisson")[6] == "the reference"
-    assert "SE by rows" in row_of(tree, "table-ranking", second.name)[4]
+    assert "SE" not in row_of(tree, "table-ranking", second.name)[4]
+    wider = second.model_copy(update={"se_implied": 2 * second.se_rows})
+    ranking = findings.ranking.model_copy(
+        update={"contenders": (findings.ranking.contenders[0], wider)}
+    )
+    shown = rankings.ranking_table(findings.model_copy(update={"ranking": ranking})).rows[1]
+    assert shown.cells[4].note.endswith("separated, SE implied")
 
 
 def test_dropped_rows_are_told_plainly(findings):

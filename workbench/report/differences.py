@@ -8,10 +8,10 @@ BY_ROWS, IMPLIED = "SE by rows", "SE implied"
 
 
 def used(one: Contender) -> str:
-    """Which of the two standard errors of a difference is the larger."""
-    if one.se_implied is None or one.se_rows is None:
-        return BY_ROWS
-    return IMPLIED if one.se_implied > one.se_rows else BY_ROWS
+    """Which of the two standard errors a difference is told with, where it is not the rows' own."""
+    if one.se_implied is None or one.se_rows is None or one.se_implied <= one.se_rows:
+        return ""
+    return IMPLIED
 
 
 def difference_table(ranking: Ranking) -> Table:

@@ -229,7 +229,7 @@ def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
         gap = one.above_best
         delta, distance = (NONE, NONE) if gap is None else (quantity(gap), decimals(ratio(gap), 1))
         told = "" if gap is None else "separated" if one.separated else "not separated"
-        told += f", {used(one)}" if gap is not None else ""
+        told = ", ".join(filter(None, (told, used(one))))
         contents = cells(
             one.name, str(fit.k), decimals(fit.training_nll_per_row, 4),
             quantity(one.cross_entropy), Cell(delta, told), distance,
