@@ -21,7 +21,8 @@ DEFINITIONS = {
 }
 # Of kinds that a quicker definition has, too: what takes seconds for each is slow for these.
 KINDRED = {
-    "binary:probit", "binary:complementary_log_log", "compositions:multinomial",
+    "binary:beta_binomial", "continuous:student_t", "positive:lognormal", "binary:probit",
+    "binary:complementary_log_log", "compositions:multinomial",
     "continuous:asymmetric_laplace", "continuous:skew_normal", "counts:negative_binomial_1",
     "continuous:heteroscedastic_normal", "counts:truncated_poisson", "positive:exponential",
     "counts:zero_inflated_poisson", "proportions:zero_one_inflated_beta",

@@ -388,6 +388,7 @@ def test_a_support_that_ends_within_the_bounds_is_an_edge_as_without():
     assert "the bound upper = 3 (by 10 nats per unit)" in held.optimum.verdict.advice
 
 
+@pytest.mark.slow
 def test_a_bound_keeps_a_mixture_component_from_collapsing():
     published = json.loads((CASES / "published.json").read_text())["patho.mixture_unbounded"]
     start = published["truth"]["start_near_singularity"]

@@ -157,6 +157,7 @@ def test_rows_count_in_the_implied_spread_by_their_weights(normals):
     np.testing.assert_allclose(shares, weights / weights.sum(), atol=1.01 / len(places))
 
 
+@pytest.mark.slow
 def test_a_difference_without_finite_variance_separates_nothing():
     """Cauchy against normal: under the Cauchy the difference has no variance at all."""
     rows = dataset(RNG.standard_cauchy(400))

@@ -106,7 +106,7 @@ def test_a_definition_is_the_likelihood_by_hand_with_every_role_that_it_reads(na
         assert_same(rows_at(bound, moved), raw(name), moved, name)
 
 
-@pytest.mark.parametrize("name", DEFINITIONS)
+@pytest.mark.parametrize("name", each(DEFINITIONS))
 def test_a_definition_is_the_likelihood_by_hand_without_any_role(name):
     """By the other engine, which compiles sooner."""
     data = raw(name, DEFINITIONS[name].needs)

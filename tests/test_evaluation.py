@@ -169,6 +169,7 @@ def test_a_vector_outcome_has_its_calibration_kl():
     assert len(right.kl_bounds) == 2
 
 
+@pytest.mark.slow
 def test_what_the_predictors_still_tell_names_the_one_that_was_missed():
     x = RNG.normal(size=(1600, 2))
     y = x[:, 0] + 1.2 * (x[:, 1] ** 2 - 1) + RNG.normal(size=1600)

@@ -7,6 +7,7 @@ import pytest
 from scipy import integrate, stats
 from scipy.special import digamma
 
+from tests.marking import slow_but
 from tests.test_density import (
     COUNTS,
     MU,
@@ -159,10 +160,13 @@ def test_all_distributions_that_are_known_have_slopes():
 
 
 # Their parameters are whole numbers.
+LONG = {"GeneralizedPoisson", "truncated Student", "truncated gamma"}  # to compile
 IN_STEPS = {"DiscreteUniform", "HyperGeometric"}
 
 
-@pytest.mark.parametrize("key", [key for key in KNOWN if key not in IN_STEPS])
+@pytest.mark.parametrize(
+    "key", slow_but(KNOWN.keys() - LONG, [key for key in KNOWN if key not in IN_STEPS])
+)
 def test_slopes_are_differences(key):
     distribution, y = KNOWN[key]
     asked = [(lambda one: distribution_function(one, y), distribution_slopes(distribution, y))]
@@ -221,7 +225,7 @@ def test_a_negative_binomials_size_is_differenced_to_eight_digits(size, p):
 
 
 @pytest.mark.parametrize("p", [0.001, 0.1, 0.5, 0.77, 0.999])
-@pytest.mark.parametrize("key", KNOWN)
+@pytest.mark.parametrize("key", slow_but(KNOWN.keys() - LONG, KNOWN))
 def test_a_quantile_is_the_first_outcome_that_reaches_its_probability(key, p):
     distribution, _ = KNOWN[key]
     q = quantile(distribution, p)

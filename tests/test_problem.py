@@ -52,6 +52,7 @@ OTHERS = [
 ]
 ALL = [(definition, COUNTS) for definition in COUNT_MODELS] + OTHERS
 NAMES = [definition.__name__ for definition, _ in ALL]
+QUICK = {"poisson", "negative_binomial", "normal", "logit", "tobit"}
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def problems():
     return {d.__name__: wb.bind(d, dataset(y, X)) for d, y in ALL}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(QUICK, NAMES))
 def test_nll_is_pymcs_own_summed_logp(problems, name):
     problem = problems[name]
     theta = some_theta(problem)
@@ -83,7 +84,7 @@ def test_poisson_nll_is_the_exact_sum_of_scipys_terms(problems):
     assert problem.value_and_gradient(theta)[0] == pytest.approx(exact, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(QUICK, NAMES))
 def test_gradient_is_the_slope_of_the_value(problems, name):
     problem = problems[name]
     theta = some_theta(problem)
@@ -92,7 +93,7 @@ def test_gradient_is_the_slope_of_the_value(problems, name):
     np.testing.assert_allclose(problem.value_and_gradient(theta)[1], slope, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", slow_but({"poisson", "tobit", "negative_binomial"}, NAMES))
+@pytest.mark.parametrize("name", slow_but(QUICK, NAMES))
 def test_hessian_is_the_slope_of_the_gradient(problems, name):
     problem = problems[name]
     theta = some_theta(problem)
@@ -100,7 +101,7 @@ def test_hessian_is_the_slope_of_the_gradient(problems, name):
     np.testing.assert_allclose(problem.hessian(theta), slope, rtol=1e-6, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", slow_but(QUICK, NAMES))
 def test_scores_are_the_slopes_of_the_rows_and_add_up(problems, name):
     problem = problems[name]
     theta = some_theta(problem)
@@ -142,7 +143,9 @@ def test_the_fallback_is_chosen_without_asking_and_is_told():
     assert "PyTensor" in problem.functions.engines["hessian"]
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "beta_binomial"])
+@pytest.mark.parametrize(
+    "name", slow_but(QUICK, [name for name in NAMES if name != "beta_binomial"])
+)
 def test_the_engine_is_jax_where_it_can(problems, name):
     problems[name].derivatives(some_theta(problems[name]))
     assert problems[name].functions.engines["derivatives"] == "JAX"

@@ -73,6 +73,14 @@ SLOW = {
     "cens.salinity_loglogistic",
     "dist.danishuni_pareto2",
     "dist.quinedays_geom",
+    "cens.affairs_tobit",
+    "disc.randhie_nb2",
+    "disc.condpoisson_1d",
+    "rreg.lakehuron_ar2",
+    "rreg.stats4_hyperbola",
+    "rreg.birthwt_logit",
+    "dist.oxford_gev",
+    "dist.groundbeef_lnorm",
 }
 
 

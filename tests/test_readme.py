@@ -14,7 +14,6 @@ from tests.library import DEFINITIONS
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
-LONG = {"models", "checks"}  # take half a minute
 
 
 def blocks(language, text=TEXT):
@@ -59,13 +58,8 @@ def test_the_python_examples_run(checkout):
         assert words in done.stdout
 
 
-@pytest.mark.parametrize(
-    "guide",
-    [
-        pytest.param(guide, id=guide.stem, marks=[pytest.mark.slow] * (guide.stem in LONG))
-        for guide in GUIDES
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
 def test_the_guides_examples_run(guide, tmp_path):
     example = "\n".join(blocks("python", guide.read_text(encoding="utf-8")))
     done = run([sys.executable, "-W", "error", "-c", example], tmp_path)

@@ -15,6 +15,7 @@ from playwright.sync_api import sync_playwright
 from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
+from tests.marking import slow_but
 from workbench import evaluation
 from workbench.findings import (
     AtomsFound,
@@ -840,7 +841,12 @@ def opened(browser, page_file, scheme: str, width: int):
     return page, said
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", WIDE), ("dark", WIDE), ("light", NARROW)])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    slow_but(
+        {("dark", WIDE), ("light", NARROW)}, [("light", WIDE), ("dark", WIDE), ("light", NARROW)]
+    ),
+)
 def test_the_page_opens_and_everybody_can_read_it(browser, page_file, scheme, width):
     page, said = opened(browser, page_file, scheme, width)
     boxes = [svg.bounding_box() for svg in page.locator("figure svg").all()]

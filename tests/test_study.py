@@ -764,6 +764,7 @@ GRADES_AT = np.random.default_rng(7).integers(0, 3, ROWS)
 GRADES = np.array(["low", "mid", "high"])[GRADES_AT]
 
 
+@pytest.mark.slow
 def test_several_outcomes_are_fitted_ranked_and_drawn(tmp_path):
     findings, page = run_of(tmp_path, "visits + height ~ age", "several_normals")
     assert findings.failed == ()
@@ -778,6 +779,7 @@ def test_several_outcomes_are_fitted_ranked_and_drawn(tmp_path):
     assert "figure-loss" in page
 
 
+@pytest.mark.slow
 def test_categories_are_fitted_ranked_and_drawn(tmp_path):
     formula = "C(grade, levels=['low', 'mid', 'high']) ~ age"
     findings, page = run_of(tmp_path, formula, "softmax")

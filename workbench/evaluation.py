@@ -50,7 +50,6 @@ class Evaluation:
     training_nll: float  # NLL per training row, nats
     k: int  # free parameters of the fit
     status: str  # the verdict on the fit's optimum
-    predictors: Mapping[str, np.ndarray]  # by name, what the model reads that differs by row, (m,)
     seed: int
     problem: Problem = field(repr=False)  # the declaration on these rows
     theta: np.ndarray  # where it was evaluated
@@ -173,7 +172,7 @@ class Evaluation:
             return information.nothing_left("asked of one outcome a row, held out, with predictors")
         if not (self.weights == 1).all():
             return information.nothing_left("not asked of weighted rows")
-        columns = dict(self.predictors)
+        columns = _predictors(self.problem)
         expected = np.broadcast_to(density.mean(self._single), self.observed.shape)
         if self._single.name != "Categorical" and np.isfinite(expected).all():
             columns[FITTED] = expected
@@ -299,7 +298,7 @@ def evaluate(
                            ((problem, known), (fit.problem, fit.problem.dataset)))  # fmt: skip
     observed = recorded.outcomes(problem, recording, known)
     distribution = problem.distribution(fit.theta) if _told_apart(problem, observed) else None
-    single = distribution is not None and observed.ndim == 1
+    single = distribution if observed.ndim == 1 else None
     return Evaluation(
         name=fit.problem.name,
         heldout=data is not None and not _seen(fit.problem.rows, problem.rows),
@@ -311,14 +310,11 @@ def evaluate(
         blocks=recorded.blocks_of(problem, known, blocks),
         recording=recording,
         distribution=distribution,
-        discrete=density.is_discrete(distribution)
-        if single and distribution
-        else problem.graph.discrete,
+        discrete=density.is_discrete(single) if single else problem.graph.discrete,
         conditional=distribution is None or divergences.varies(distribution, len(observed)),
         training_nll=_training_nll(fit, training),
         k=fit.k,
         status=fit.status,
-        predictors=_predictors(problem),
         seed=seed,
         problem=problem,
         theta=fit.theta,
