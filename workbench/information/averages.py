@@ -39,7 +39,11 @@ class Mean:
         return replace(self, value=bits(self.value), se=bits(self.se), unit=unit)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Two-sided limits; Student's t with one degree of freedom less than units if few."""
+        """Two-sided limits; Student's t with one degree of freedom less than units if few.
+
+        Losses are skew, so of few rows they come out too narrow: of 30 normal rows nominal 95 %
+        limits held the cross-entropy in 90 % of simulated samples, of 300 in 96 %.
+        """
         units = self.count if self.clusters is None else self.clusters
         tail = (1 - level) / 2
         if math.isnan(self.se):
