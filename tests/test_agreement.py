@@ -248,6 +248,7 @@ def test_a_simplex_of_very_many_rows_is_checked_on_a_part(monkeypatch):
     assert outcomes(checks, "statsmodels-estimate") == {Outcome.PASS}
 
 
+@pytest.mark.slow
 def test_what_is_held_is_held_on_a_part_too(monkeypatch):
     monkeypatch.setattr("workbench.agreement.maximum.LARGE", 200)
     monkeypatch.setattr("workbench.agreement.maximum.PART", 150)

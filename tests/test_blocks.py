@@ -146,6 +146,7 @@ def test_the_optimum_is_that_of_all_rows(monkeypatch):
     assert list(initial.values) == sorted(initial.values, reverse=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"fixed": {"beta[x2]": -0.3}},
                                      {"bounds": {"alpha": (2.5, 9.0)}}])  # fmt: skip
 def test_held_and_bounded_parameters_stay_so(options, monkeypatch):

@@ -291,6 +291,7 @@ def test_a_bounded_poisson_regression_is_scipys():
     assert fit.at_bounds == {"beta[x1]": 0.3, "beta[x2]": -0.1}
 
 
+@pytest.mark.slow
 def test_a_dispersion_at_its_bound_is_the_generalised_linear_model_of_that_dispersion():
     rng = np.random.default_rng(3)
     columns = rng.normal(size=(300, 2))

@@ -26,7 +26,7 @@ def fitted(table, definition=counts.poisson, formula="visits ~ x"):
         pytest.param("random", {}, marks=pytest.mark.slow),
         ("random", {"group": "person"}),
         pytest.param("blocked", {}, marks=pytest.mark.slow),
-        ("future", {"time": "year"}),
+        pytest.param("future", {"time": "year"}, marks=pytest.mark.slow),
     ],
 )
 def test_each_fold_is_the_fit_of_the_other_rows(way, roles):

@@ -153,6 +153,7 @@ def test_outcomes_side_by_side_have_lower_bounds(pairs):
         assert abs(bound.mean.value) < 4 * bound.mean.se  # the truth is two normals
 
 
+@pytest.mark.slow
 def test_a_vector_outcome_has_its_calibration_kl():
     x, noise = RNG.normal(size=1400), RNG.multivariate_normal([0, 0], [[1, 0.8], [0.8, 2]], 1400)
     frame = pd.DataFrame({"x": x, "a": x + noise[:, 0], "b": noise[:, 1] - x})

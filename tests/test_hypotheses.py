@@ -196,6 +196,7 @@ def shifted(data):
     return model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weighted", [False, True])
 def test_both_fits_see_the_same_simulated_outcomes(weighted):
     y, x = X[:50, 0] + RNG.normal(size=50), X[:50, 1:]

@@ -53,6 +53,7 @@ def median(medians):
     return wb.maximum_likelihood(medians)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", QUANTILES)
 def test_a_quantile_regression_is_the_linear_programmes(engel, quantiles, q):
     fit = wb.maximum_likelihood(quantiles, fixed={"q": q})
@@ -357,6 +358,7 @@ def test_units_do_not_matter(engel, median):
     np.testing.assert_allclose(back, median.params, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_scale_that_collapses_on_rows_fitted_exactly_is_no_minimum():
     data = dataset([1.0, 2.0, 3.0], np.array([[1.0], [2.0], [3.0]]))
     fit = wb.maximum_likelihood(wb.bind(continuous.laplace, data))

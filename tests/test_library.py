@@ -9,6 +9,7 @@ from statsmodels.genmod import families
 
 import workbench as wb
 from tests.library import DEFINITIONS, TRUTH, each, problem, simulated, theta_of
+from tests.marking import slow_but
 from workbench import density
 from workbench.examples import KINDS, example
 
@@ -66,7 +67,9 @@ def test_the_truth_is_recovered(name):
     assert away.abs().max() < 4, away
 
 
-@pytest.mark.parametrize("name", each(WITH_EQUIVALENT))
+@pytest.mark.parametrize(
+    "name", slow_but({"counts:negative_binomial", "categorical:multinomial_logit"}, WITH_EQUIVALENT)
+)
 def test_statsmodels_has_the_same_maximum(name):
     fit = wb.maximum_likelihood(simulated(name, ROWS, seed=3))
     checks = [one for one in wb.check(fit, budget=100) if one.code.startswith("namesake")]
@@ -126,7 +129,7 @@ def test_every_check_passes_and_held_out_rows_have_a_cross_entropy(name):
 COUNTS = [name for name in DEFINITIONS if "exposure" in DEFINITIONS[name].takes]
 
 
-@pytest.mark.parametrize("name", each(COUNTS))
+@pytest.mark.parametrize("name", slow_but({"counts:poisson", "counts:negative_binomial"}, COUNTS))
 def test_an_exposure_is_an_offset_of_its_logarithm(name):
     data = simulated(name, 120, seed=2).dataset
     exposure = np.random.default_rng(0).uniform(0.5, 3.0, data.sizes["row"])
@@ -152,7 +155,7 @@ def test_a_poisson_rate_is_statsmodels():
 LINKS = {"logit": "Logit", "probit": "Probit", "complementary_log_log": "CLogLog"}
 
 
-@pytest.mark.parametrize("name", LINKS)
+@pytest.mark.parametrize("name", slow_but({"logit"}, LINKS))
 def test_successes_among_trials_are_statsmodels_binomial(name):
     rng = np.random.default_rng(1)
     data = simulated(f"binary:{name}", 150, seed=2).dataset
@@ -167,6 +170,7 @@ def test_successes_among_trials_are_statsmodels_binomial(name):
     assert fit.llf == pytest.approx(results.llf, rel=1e-10)
 
 
+@pytest.mark.slow
 def test_far_from_its_threshold_a_probit_keeps_its_digits():
     """Where Phi is 1 to double precision: log(1 - Phi(12)) = -75.4."""
     data = example(DEFINITIONS["binary:probit"], 4)

@@ -84,7 +84,7 @@ def test_a_variance_of_zero_is_irregular_and_its_mean_is_the_pooled_one():
 @pytest.mark.parametrize(
     ("case", "definition"),
     [
-        ("patho.complete_separation_probit", binary.probit),
+        pytest.param("patho.complete_separation_probit", binary.probit, marks=pytest.mark.slow),
         ("patho.wampler1_perfect_fit", continuous.normal),
     ],
 )

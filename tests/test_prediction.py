@@ -11,6 +11,7 @@ import workbench as wb
 from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
+from tests.marking import slow_but
 from workbench import density, functionals
 
 RNG = np.random.default_rng(20261123)
@@ -109,7 +110,9 @@ def test_the_probability_of_zero_is_the_expression_by_hand():
             assert found.loc[row, column] == pytest.approx(by_hand[column].item(), rel=1e-10)
 
 
-@pytest.mark.parametrize("name", ["poisson", "logistic", "counts", "inflated"])
+@pytest.mark.parametrize(
+    "name", slow_but({"poisson", "logistic"}, ["poisson", "logistic", "counts", "inflated"])
+)
 def test_probabilities_of_the_least_outcome_are_those_of_at_most_it(name):
     """One from the model's own likelihood, one from SciPy's distribution function."""
     fit = fitted(name)
@@ -160,7 +163,7 @@ SHAPED = {
 }
 
 
-@pytest.mark.parametrize("name", SHAPED)
+@pytest.mark.parametrize("name", slow_but({"tobit", "mixture"}, SHAPED))
 def test_errors_are_those_of_differences_in_theta(name):
     fit = SHAPED[name]()
     assert fit.optimum.verdict.regular

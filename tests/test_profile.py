@@ -8,6 +8,7 @@ from scipy import optimize, special, stats
 import workbench as wb
 from models import binary, continuous, counts, positive
 from tests.declarations import dataset
+from tests.marking import slow_but
 from tests.test_optimum import ROSENBROCK, Function
 from workbench.estimate import BetterOptimumError
 from workbench.estimate.objective import Loss
@@ -79,7 +80,7 @@ def assert_limits(found, expected, unit):
 # ---- closed forms
 
 
-@pytest.mark.parametrize("rows", [4, 30, 1000])
+@pytest.mark.parametrize("rows", slow_but({30}, [4, 30, 1000]))
 @pytest.mark.parametrize("level", [0.5, 0.95, 0.999])
 def test_the_mean_of_a_normal_has_its_closed_form(rows, level):
     # The profile NLL is n/2 log of the residual mean square, s^2 + (mu - m)^2, so the deviance

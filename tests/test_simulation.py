@@ -354,6 +354,7 @@ def test_what_cannot_be_drawn_is_refused(build, message):
         ready(build).simulate(np.zeros(1), np.random.default_rng(0))
 
 
+@pytest.mark.slow
 def test_a_simulator_that_gives_up_is_one_sentence():
     problem = wb.bind(counts.hurdle_negative_binomial, dataset(COUNTS))
     theta = theta_of(problem, {"beta": -30.0, "alpha": 1.0, "gamma": 0.0})  # none above zero

@@ -440,6 +440,7 @@ define = "counts:negative_binomial"
 """
 
 
+@pytest.mark.slow
 def test_a_held_parameter_stays_at_its_value_and_counts_for_nothing(tmp_path):
     declared = STUDY.replace("counts:poisson", "counts:negative_binomial") + HELD
     study = Study.read(write(tmp_path, declared))
