@@ -1,8 +1,8 @@
 """A definition, or a ready model, bound to data: the problem as functions of one flat vector."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 import cloudpickle
@@ -58,7 +58,7 @@ class Problem:
     functions: Functions
     rows: Rows
     independent: bool  # each row's term depends on its own data alone
-    bound_together: str  # what the definition computes from all rows at once, if anything
+    bound_together: Callable[[], str]  # what the definition computes from all rows at once
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Compiled functions do not travel; the declaration does, and is bound again on arrival.
@@ -324,9 +324,9 @@ class Problem:
             return replace(self, rows=rows)
         if not isinstance(other, xr.Dataset):
             raise DataError(f"other rows come as an xarray.Dataset, not {type(other).__name__}")
-        if self.bound_together:
+        if together := self.bound_together():
             raise ModelError(
-                f"{self.name} computes {self.bound_together} from all its rows together (a mean, a "
+                f"{self.name} computes {together} from all its rows together (a mean, a "
                 "scale, a shape), so other rows would be treated otherwise than these; do it in "
                 "the formula, or store the column, and let pm.Data take the columns as they are"
             )
@@ -491,17 +491,22 @@ def _problem(
         raise ModelError(f"engine is 'auto', 'jax' or 'pytensor', not {engine!r}")
     refuse_impossible_counts(graph.discrete, rows, _outcome_name(data))
     independent = rows_are_independent(graph, rows, name)
-    together = _bound_together(source, data, graph, rows, name) if data is not None else ""
+    # Asked of those alone that are moved to other rows, and once: it declares the model again.
+    together = cache(partial(_bound_together, source, data, graph, rows, name))
     functions = Functions(graph, engine, independent)
     return Problem(name, source, data, graph, functions, rows, independent, together)
 
 
 def _bound_together(
-    definition: Declaration, data: xr.Dataset, graph: Graph, rows: Rows, name: str
+    definition: Declaration | pm.Model,
+    data: xr.Dataset | None,
+    graph: Graph,
+    rows: Rows,
+    name: str,
 ) -> str:
     """The arrays that come out otherwise when the definition sees only half of the rows."""
     kept = rows.count // 2
-    if kept < 2 or "row" not in data.dims:
+    if data is None or isinstance(definition, pm.Model) or kept < 2 or "row" not in data.dims:
         return ""
     try:
         _, model = declared(definition, data.isel(row=slice(0, kept)), name)
