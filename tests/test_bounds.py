@@ -15,6 +15,7 @@ import workbench as wb
 from models import binary, continuous, counts
 from tests import declarations
 from tests.declarations import dataset
+from tests.marking import slow_but
 from tests.test_optimum import Function, double_well
 from workbench.errors import ModelError
 from workbench.optimum import Box, Point, Status, find, point
@@ -201,7 +202,7 @@ def nonnegative(design, y):
     return fit, optimize.nnls(design, y)[0]
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", slow_but({0}, range(3)))
 def test_normal_regression_above_zero_is_nonnegative_least_squares(seed):
     rng = np.random.default_rng(seed)
     design = rng.normal(size=(80, 12)) @ (np.eye(12) + rng.normal(size=(12, 12)))

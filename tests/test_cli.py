@@ -121,14 +121,18 @@ def test_json_is_one_document(tmp_path, workbench_command):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(("arguments", "code"), [([], DONE), (["--fail-on", "look"], CHECK_FAILED)])
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [pytest.param([], DONE, marks=pytest.mark.slow), (["--fail-on", "look"], CHECK_FAILED)],
+)
 def test_a_check_to_look_at_fails_only_where_asked(arguments, code, tmp_path, workbench_command):
     out_of_time = STUDY + "[checks]\nbudget = 1e-9\n"
     assert workbench_command("run", write(tmp_path, out_of_time), *arguments)[0] == code
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code"), [([], CHECK_FAILED), (["--fail-on", "never"], DONE)]
+    ("arguments", "code"),
+    [([], CHECK_FAILED), pytest.param(["--fail-on", "never"], DONE, marks=pytest.mark.slow)],
 )
 def test_a_failed_check_is_an_exit_code(arguments, code, tmp_path, workbench_command, monkeypatch):
     check = workbench.study.check

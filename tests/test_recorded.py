@@ -161,6 +161,7 @@ def hurdle(data):
 ZEROS = FRAME.assign(y=np.where(RNG.random(400) < 0.3, 0.0, Y))
 
 
+@pytest.mark.slow
 def test_a_density_is_not_compared_with_a_model_that_has_an_atom():
     several = {
         "hurdle": fitted(hurdle, "y ~ 1", ZEROS)[1],

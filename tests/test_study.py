@@ -866,6 +866,7 @@ def test_a_choice_is_one_of_its_group_and_no_model_of_rows_is_compared_with_it(t
     assert "a group is its unit" in headline.lede(findings)[-1]
 
 
+@pytest.mark.slow
 def test_one_model_under_two_names_is_drawn(tmp_path):
     twice = STUDY + '[models.Again]\ndefine = "counts:poisson"\n'
     findings = Study.read(write(tmp_path, twice)).run()
