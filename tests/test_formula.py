@@ -569,6 +569,8 @@ def test_a_name_that_is_no_column_never_reaches_python():
         ("", "has no outcome"),
         ("0 ~ x", "has no outcome"),
         ("1 ~ x", "has no outcome"),
+        ("y**2 ~ x", r"has a power left of the ~, which .*: write I\(y\*\*2\)"),
+        ("y^2 ~ x", r"has a power left of the ~"),
         ("y + 1 ~ x", "has a number left of the ~: name columns alone"),
         ("y:t ~ x", r"has a product left of the ~: several outcomes are a \+ b \+ c"),
         ("y * t ~ x", "has a product left of the ~"),

@@ -103,7 +103,21 @@ def parse(formula: str) -> tuple[list[Term], list[Term]]:
     lhs, rhs = getattr(parsed, "lhs", []), getattr(parsed, "rhs", parsed)
     if isinstance(lhs, tuple) or isinstance(rhs, tuple):
         raise DataError(f"formula '{formula}' has a '|': give each further predictor its own.")
+    left = formula.partition("~")[0] if "~" in formula else ""
+    if re.search(r"\*\*|\^", _outside_brackets(left)):
+        raise DataError(
+            f"formula '{formula}' has a power left of the ~, which in a formula stands for "
+            f"interactions: write I({left.strip()})."
+        )
     return list(lhs), list(rhs)
+
+
+def _outside_brackets(text: str) -> str:
+    """What stands in no brackets, and is no quoted name."""
+    text, inner = re.sub(r"`[^`]*`", "", text), 1
+    while inner:
+        text, inner = re.subn(r"\([^()]*\)", "", text)
+    return text
 
 
 def tree_of(factor: Factor) -> ast.expr:
