@@ -9,11 +9,11 @@ import math
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from scipy.optimize import isotonic_regression
 from scipy.special import expit, logit, xlog1py, xlogy
 
 from workbench.errors import DataError
 from workbench.information.averages import Array, Mean, effective_units, mean
+from workbench.information.bands import recalibrated
 from workbench.information.calibration import DEPENDENT, FEWEST_UNITS, LOWER_BOUND
 from workbench.information.divergence import Divergence
 
@@ -100,10 +100,7 @@ def _found(
 
 def _isotonic_gain(y: Array, q: Array) -> Array:
     """Of each row; the isotonic probabilities of rows with equal q are equal."""
-    _, place, counts = np.unique(q, return_inverse=True, return_counts=True)
-    means = np.bincount(place, y) / counts
-    better = isotonic_regression(means, weights=counts).x[place]
-    return _losses(y, q) - _losses(y, np.clip(better, 0, 1))
+    return _losses(y, q) - _losses(y, np.clip(recalibrated(q, y), 0, 1))
 
 
 def _losses(y: Array, q: Array) -> Array:
