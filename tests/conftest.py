@@ -37,8 +37,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any, error: object) -> None:
-    """The tests are chosen in worker processes, all of which choose the same."""
-    node.config.stash[DESELECTED] = node.workeroutput.get("deselected", 0)
+    """The tests are chosen in worker processes, all of which choose the same; one may be killed."""
+    known = getattr(node, "workeroutput", {})
+    node.config.stash[DESELECTED] = known.get("deselected", node.config.stash.get(DESELECTED, 0))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
