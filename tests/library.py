@@ -21,7 +21,7 @@ DEFINITIONS = {
 }
 # Of kinds that a quicker definition has, too: what takes seconds for each is slow for these.
 KINDRED = {
-    "circular:von_mises", "compositions:dirichlet",
+    "circular:von_mises", "compositions:dirichlet", "positive:gamma", "proportions:beta",
     "binary:beta_binomial", "continuous:student_t", "positive:lognormal", "binary:probit",
     "binary:complementary_log_log", "compositions:multinomial",
     "continuous:asymmetric_laplace", "continuous:skew_normal", "counts:negative_binomial_1",

@@ -35,6 +35,7 @@ def short_blocks(monkeypatch):
     monkeypatch.setattr(blocks, "SHORTEST", 32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["jax", pytest.param("pytensor", marks=pytest.mark.slow)])
 def test_sums_do_not_depend_on_the_blocks(engine, monkeypatch):
     weights = np.random.default_rng(0).integers(0, 3, ROWS).astype(float)

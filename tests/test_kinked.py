@@ -107,6 +107,7 @@ def test_of_an_even_sample_any_value_between_the_middle_two_is_one():
     assert fit.standard_errors("opg").isna().all()
 
 
+@pytest.mark.slow
 def test_weights_are_frequencies():
     y, weight = sample(31), np.random.default_rng(2).integers(1, 4, 31).astype(float)
     weight[0] += 1 - weight.sum() % 2  # an odd total, so that there is one median

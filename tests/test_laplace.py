@@ -121,6 +121,7 @@ def some_thetas(problem, count=5):
     return problem.start() + 0.7 * rng.standard_normal((count, len(problem.start())))
 
 
+@pytest.mark.slow
 def test_likelihood_prior_and_jacobian_are_pymcs_own_density_of_theta(transformed):
     mode = Mode(linker="py", optimizer="fast_run").excluding("fusion", "BlasOpt")
     logp = transformed.source.compile_logp(jacobian=True, mode=mode)

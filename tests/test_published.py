@@ -81,6 +81,12 @@ SLOW = {
     "rreg.birthwt_logit",
     "dist.oxford_gev",
     "dist.groundbeef_lnorm",
+    "dist.pigeonsv1_vonmises",
+    "dist.newcomb_logistic",
+    "dist.endosulfan_burr",
+    "rreg.sleepstudy_ri",
+    "rreg.clotting_gamma_lot1_log",
+    "glm.medpar_invgauss_identity",
 }
 
 
