@@ -241,7 +241,7 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
         atoms=_atoms(evaluation),
         gain=gain,
         prior_worth=worth,
-        predictive=tuple(_predictive(*one) for one in fitted.predictive.items()),
+        predictive=tuple(_predictive(*one, evaluation) for one in fitted.predictive.items()),
         divergence=found.DivergenceFound(
             estimate=Quantity.of(kl.mean),
             label=kl.label,
@@ -253,15 +253,16 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     )
 
 
-def _predictive(label: str, of: Predictive | str) -> found.PredictiveFound:
+def _predictive(label: str, of: Predictive | str, evaluation: Evaluation) -> found.PredictiveFound:
+    """With the errors of the study's own blocks, of which `of` has not been told."""
     if isinstance(of, str):
         return found.PredictiveFound(
             label=label, cross_entropy=NOTHING, gain=NOTHING, draws=0, monte_carlo=None, reason=of
         )
     return found.PredictiveFound(
         label=label,
-        cross_entropy=Quantity.of(of.cross_entropy),
-        gain=Quantity.of(of.gain),
+        cross_entropy=Quantity.of(evaluation.mean(of.pointwise)),
+        gain=Quantity.of(evaluation.mean(of.plug_in.pointwise - of.pointwise)),
         draws=of.draws,
         monte_carlo=of.monte_carlo,
     )

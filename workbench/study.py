@@ -191,7 +191,9 @@ class Study(StudyFile):
         note(f"{name}: training rows left out")
         left_out = _left_out(fit)
         map_found = map_fit.optimum.verdict.determined
-        map_evaluation = evaluate(map_fit, bound.test_rows, seed=self.seed) if map_found else None
+        map_evaluation = (
+            evaluate(map_fit, bound.test_rows, blocks=theirs, seed=self.seed) if map_found else None
+        )
         few = fit.k > WORTH * fit.nobs
         predictive = _predictive(fit, map_fit, bound.test_rows, self.seed) if few else {}
         reweighted = _reweighted(map_fit, self.seed)

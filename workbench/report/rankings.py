@@ -132,8 +132,9 @@ def optimism_table(findings: Findings) -> Table:
         "hang together more, than the model allows. The ± of the observed optimism is the "
         "held-out rows' alone. CE left out is that of the training rows, each under the fit made "
         "without it or its group, by a Newton step: what new rows are expected to show. AIC, "
-        f"AICc and BIC (these count {units}) belong to the maximum of the likelihood; TIC puts the "
-        "effective parameters in the place of k, and shows less a truth than whether they differ."
+        f"AICc and BIC (the last two count {units}) belong to the maximum of the "
+        "likelihood; TIC puts the effective parameters in the place of k, and shows "
+        "less a truth than whether they differ."
     )
     heading = columns("Model", "k", "Effective parameters", "Expected optimism",
                       "Observed optimism", "CE left out", "AIC", "AICc", "BIC", "TIC")  # fmt: skip
