@@ -188,7 +188,7 @@ def test_the_two_parts_of_a_hurdle_add_up(found):
 def test_a_series_has_errors_by_blocks_in_time():
     evaluation = fitted(continuous.normal, "y ~ x", time="t")[1]
     blocks = np.arange(200) * 16 // 200  # 2 x 200^(1/3) rows to a block, 16 of them
-    np.testing.assert_array_equal(evaluation.blocks, blocks)
+    np.testing.assert_array_equal(evaluation.clusters, blocks)
     assert evaluation.cross_entropy.clusters == 16
     assert "not independent" in evaluation.kl.reason or evaluation.kl.p_value is None
     fit, _ = fitted(continuous.normal, "y ~ x")

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -58,7 +58,7 @@ class Difference:
     @property
     def mean(self) -> Mean:
         """The difference with the error used."""
-        return Mean(self.value, self.se, self.rows.count, self.rows.unit, self.rows.clusters)
+        return self.rows if self.by_rows else replace(self.rows, se=self.implied_se, skewness=0.0)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Comparison:
                 information.simultaneous_limit(
                     [loss - control for other, loss in losses.items() if other != name],
                     weights=first.weights,
-                    groups=first.units,
+                    groups=first.clusters,
                     level=self.level,
                 )
                 for name, control in losses.items()

@@ -9,7 +9,7 @@ from workbench import information, resampling
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
 from workbench.information import Mean
-from workbench.recorded import blocks_of
+from workbench.recorded import clusters_of
 from workbench.table import Folds
 
 
@@ -25,8 +25,7 @@ class CrossValidation:
     pointwise: np.ndarray
     training: np.ndarray  # NLL under the fit of all rows
     weights: np.ndarray
-    groups: np.ndarray | None
-    blocks: np.ndarray | None  # of neighbours in time, for standard errors
+    clusters: np.ndarray | None  # of rows that depend on each other, for standard errors
     labels: np.ndarray
     fold: np.ndarray
     failed: tuple[int, ...]
@@ -64,9 +63,8 @@ class CrossValidation:
         counted = self.fold >= 0
         if self.failed:
             return Mean(float("nan"), float("nan"), int(counted.sum()))
-        units = self.blocks if self.groups is None else self.groups
-        units = None if units is None else units[counted]
-        return information.mean(values[counted], weights=self.weights[counted], groups=units)
+        clusters = None if self.clusters is None else self.clusters[counted]
+        return information.mean(values[counted], weights=self.weights[counted], groups=clusters)
 
 
 def cross_validate(fit: Estimate, folds: Folds) -> CrossValidation:
@@ -108,8 +106,7 @@ def cross_validate(fit: Estimate, folds: Folds) -> CrossValidation:
         pointwise=losses,
         training=-problem.pointwise(fit.theta),
         weights=problem.rows.weights,
-        groups=problem.rows.groups,
-        blocks=blocks_of(problem, problem.dataset),
+        clusters=clusters_of(problem, problem.dataset),
         labels=np.asarray(problem.rows.labels),
         fold=folds.number,
         failed=tuple(failed),

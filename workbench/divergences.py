@@ -1,6 +1,6 @@
 """Which KL may be told of held-out rows, by the kind of their outcome, and what it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -65,6 +65,42 @@ def divergence(
         null = _null(distribution, values, cell, len(z), len(observed))
     label = CALIBRATION if conditional else "KL"
     return information.calibration_divergence(z, groups=groups, label=label, null=null)
+
+
+def given_predictors(
+    distribution: Distribution,
+    observed: np.ndarray,
+    weights: np.ndarray,
+    predictors: Sequence[np.ndarray],
+) -> Divergence | None:
+    """KL given the predictors of discrete outcomes, (m,), of rows that share all of theirs, (m,).
+
+    Of binary outcomes, and of numbers of successes, by the deviance; of others by the frequencies
+    of each pattern of predictors. None where there is no such outcome, or not five rows (trials)
+    on average for each category of each pattern.
+    """
+    if not predictors or not density.is_discrete(distribution) or (weights % 1).any():
+        return None
+    rows = np.repeat(np.arange(len(observed)), weights.astype(int))
+    first, pattern = np.unique(
+        np.array(predictors)[:, rows], axis=1, return_index=True, return_inverse=True
+    )[1:]
+    y, places = observed[rows], rows[first]
+    if (trials := _trials(distribution, observed)) is not None:
+        n, q = (part[places] for part in trials)
+        n = n * np.bincount(pattern)
+        enough = n.sum() >= 2 * ENOUGH_A_CATEGORY * len(n)
+        return information.binomial_divergence(np.bincount(pattern, y), n, q) if enough else None
+    tables = [np.unique(y[pattern == at], return_counts=True) for at in range(len(places))]
+    if len(y) < ENOUGH_A_CATEGORY * sum(len(seen) for seen, _ in tables):
+        return None
+    chances = [
+        np.minimum(
+            density.probabilities(_among(distribution, place, len(observed)), seen.tolist()), 1.0
+        )
+        for place, (seen, _) in zip(places[:, None], tables, strict=True)
+    ]
+    return information.replicated_divergence([counts for _, counts in tables], chances)
 
 
 def vector_divergences(
@@ -155,6 +191,17 @@ def _binary(distribution: Distribution, observed: np.ndarray) -> np.ndarray | No
     if not np.allclose(none + one, 1, rtol=0, atol=1e-9):
         return None
     return np.asarray(np.clip(np.broadcast_to(one, observed.shape), 0, 1))
+
+
+def _trials(
+    distribution: Distribution, observed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Of each row how often it could succeed, and with what probability; None of other counts."""
+    if distribution.name == "Binomial":
+        n, q = (np.broadcast_to(part, observed.shape) for part in distribution.parameters)
+        return n.astype(float), q
+    chances = _binary(distribution, observed)
+    return None if chances is None else (np.ones(observed.shape), chances)
 
 
 def _null(

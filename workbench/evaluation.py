@@ -23,6 +23,7 @@ from workbench.recorded import Recording, recording_of
 # seed; the mean of twenty does not.
 RANDOMISATIONS = 20
 FITTED = "the expected outcome"  # a column beside the predictors
+TIME = "the time"
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,8 @@ class Evaluation:
     labels: np.ndarray  # the rows' original labels
     weights: np.ndarray  # frequency weights
     groups: np.ndarray | None
-    blocks: np.ndarray | None  # of neighbours in time, where it is declared and no group is
+    clusters: np.ndarray | None  # the groups, else blocks in time: what standard errors respect
+    times: np.ndarray | None  # of each row, where declared
     recording: Recording  # between the recorded outcome and the one that the model takes in
     distribution: Distribution | None  # of each row as modelled; None where several have no one
     discrete: bool  # whether `pointwise` are log probabilities; else log densities, with units
@@ -76,16 +78,11 @@ class Evaluation:
 
     def mean(self, values: np.ndarray) -> Mean:
         """Of one value a row, in nats, with the error that these rows' weights and units give."""
-        return information.mean(values, weights=self.weights, groups=self.units)
+        return information.mean(values, weights=self.weights, groups=self.clusters)
 
     def losses(self, theta: np.ndarray) -> np.ndarray:
         """The rows' losses under other parameters, unconstrained; nats, (m,)."""
         return recorded.losses(self.problem, theta, self.recording, self.observed)
-
-    @property
-    def units(self) -> np.ndarray | None:
-        """Of each row the unit that is independent of others: group or block; None for the row."""
-        return self.blocks if self.groups is None else self.groups
 
     @property
     def modelled(self) -> np.ndarray:
@@ -136,7 +133,7 @@ class Evaluation:
 
         For a model with predictors it is the calibration KL, a lower bound. On the training
         rows there is none: it would be biased by the fit. Rows of several numbers have it up to
-        three; `kl_bounds` has what is known beyond.
+        three; `further_kl` has what is known beyond.
         """
         if not self.heldout:
             return no_divergence(
@@ -151,24 +148,38 @@ class Evaluation:
             lambda: self.normal_scores,
             conditional=self.conditional,
             weights=self.weights,
-            groups=self.units,
+            groups=self.clusters,
             cell=self.recording.cell if rounded else divergences.own_cell,
             width=self.recording.width,
         )
 
-    @property
-    def kl_bounds(self) -> tuple[Divergence, ...]:
-        """For several numbers a row: lower bounds of KL that exist in any number of dimensions."""
-        return self._of_vectors[1:] if self.heldout and not self.ordered else ()
+    @cached_property
+    def further_kl(self) -> tuple[Divergence, ...]:
+        """What else may be said of KL from these rows; each number stands for itself.
+
+        Of several numbers a row lower bounds that exist in any number of dimensions. Of discrete
+        outcomes that repeat with the same predictors, KL given these, which is no lower bound.
+        """
+        if not self.heldout:
+            return ()
+        if not self.ordered:
+            return self._of_vectors[1:]
+        if not self.conditional or self.clusters is not None:
+            return ()
+        found = divergences.given_predictors(
+            self._single, self.modelled, self.weights, [*_predictors(self.problem).values()]
+        )
+        return () if found is None else (found,)
 
     @cached_property
     def information_left(self) -> InformationLeft:
         """What the predictors still tell of the PIT, I(u; x) of each, against its null.
 
         With the calibration KL it makes up KL, of all predictors together; that of one is a part.
-        The model's expected outcome stands among them, as a column of its own.
+        The model's expected outcome stands among them, and the time where it is declared.
         """
-        if not self.heldout or not self.ordered or not self.conditional:
+        told = self.conditional or self.times is not None
+        if not self.heldout or not self.ordered or not told:
             return information.nothing_left("asked of one outcome a row, held out, with predictors")
         if not (self.weights == 1).all():
             return information.nothing_left("not asked of weighted rows")
@@ -176,12 +187,14 @@ class Evaluation:
         expected = np.broadcast_to(density.mean(self._single), self.observed.shape)
         if self._single.name != "Categorical" and np.isfinite(expected).all():
             columns[FITTED] = expected
+        if self.times is not None:
+            columns[TIME] = np.unique(self.times, return_inverse=True)[1].astype(float)
         columns = _distinct(columns)
         return information.information_left(
             self.normal_scores[0],
             np.array([*columns.values()]).T if columns else np.empty((len(self.labels), 0)),
             tuple(columns),
-            groups=self.units,
+            groups=self.clusters,
             rng=np.random.default_rng(self.seed),
         )
 
@@ -195,7 +208,7 @@ class Evaluation:
         if not (self.weights == 1).all():
             return (no_divergence("no KL for weighted rows: neighbours at no distance"),)
         z = divergences.whitened(of, self.modelled, np.random.default_rng(self.seed))
-        return divergences.vector_divergences(z, conditional=self.conditional, groups=self.units)
+        return divergences.vector_divergences(z, conditional=self.conditional, groups=self.clusters)
 
     @cached_property
     def expected(self) -> np.ndarray:
@@ -307,7 +320,8 @@ def evaluate(
         labels=np.asarray(problem.rows.labels),
         weights=problem.rows.weights,
         groups=problem.rows.groups,
-        blocks=recorded.blocks_of(problem, known, blocks),
+        clusters=recorded.clusters_of(problem, known, blocks),
+        times=recorded.times_of(problem, known),
         recording=recording,
         distribution=distribution,
         discrete=density.is_discrete(single) if single else problem.graph.discrete,

@@ -43,11 +43,17 @@ class Quantity(Value):
     count: int
     unit: str
     clusters: int | None = None
+    skewness: float = 0.0  # of the units' sums, for an interval
 
     @classmethod
     def of(cls, mean: Mean) -> "Quantity":
         return cls(
-            value=mean.value, se=mean.se, count=mean.count, unit=mean.unit, clusters=mean.clusters
+            value=mean.value,
+            se=mean.se,
+            count=mean.count,
+            unit=mean.unit,
+            clusters=mean.clusters,
+            skewness=mean.skewness,
         )
 
     def mean(self) -> Mean:
@@ -59,6 +65,7 @@ class Quantity(Value):
             count=self.count,
             unit=self.unit,
             clusters=self.clusters,
+            skewness=self.skewness,
         )
 
 
@@ -166,6 +173,7 @@ class HeldoutFound(Value):
     prior_worth: Quantity  # maximum likelihood minus MAP, paired; above zero the prior helps
     predictive: tuple[PredictiveFound, ...] = ()  # of few rows a parameter alone
     divergence: DivergenceFound
+    further: tuple[DivergenceFound, ...] = ()  # other KL of the same rows, each for itself
     information_left: InformationLeftFound | None = None
 
 

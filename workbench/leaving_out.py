@@ -15,7 +15,7 @@ from workbench.errors import DataError
 from workbench.estimate import Estimate
 from workbench.information import Mean
 from workbench.leverage import Influence, influence
-from workbench.recorded import blocks_of
+from workbench.recorded import clusters_of
 
 # Beyond these a step overshoots (measured on normal regressions with a spread of their own).
 LEVERAGE = 0.3  # of a row: tr H^-1 H_i
@@ -40,7 +40,7 @@ class LeaveOneOut:
     training: np.ndarray
     weights: np.ndarray
     groups: np.ndarray | None
-    blocks: np.ndarray | None  # of neighbours in time, for standard errors
+    clusters: np.ndarray | None  # the groups, else blocks in time, for standard errors
     labels: np.ndarray
     influence: Influence
     shift: np.ndarray
@@ -72,8 +72,7 @@ class LeaveOneOut:
     def _mean(self, values: np.ndarray) -> Mean:
         if len(self.failed):
             return Mean(float("nan"), float("nan"), round(self.weights.sum()))
-        units = self.blocks if self.groups is None else self.groups
-        return information.mean(values, weights=self.weights, groups=units)
+        return information.mean(values, weights=self.weights, groups=self.clusters)
 
     @property
     def advice(self) -> str:
@@ -142,7 +141,7 @@ def leave_one_out(fit: Estimate, *, most: float = MOST) -> LeaveOneOut:
         training=training,
         weights=problem.rows.weights,
         groups=problem.rows.groups,
-        blocks=blocks_of(problem, problem.dataset),
+        clusters=clusters_of(problem, problem.dataset),
         labels=np.asarray(problem.rows.labels),
         influence=weighs,
         shift=np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", apart, curvature, apart), 0.0)),

@@ -115,17 +115,25 @@ def atoms(distribution: Distribution | None, modelled: np.ndarray, discrete: boo
     return np.broadcast_to(density.is_atom(distribution, modelled), modelled.shape)
 
 
-def blocks_of(
+def clusters_of(
     problem: Problem, data: xr.Dataset | Mapping[str, Any] | None, blocks: int | None = None
 ) -> np.ndarray | None:
-    """Of each row its block of neighbours in time; None for rows in groups or without a time.
+    """Of each row what it depends on: its group, else its block of neighbours in time; else None.
 
     blocks
         How many, then by the rows' order where no time is declared.
     """
-    times = None if data is None else data.get("time")
-    if problem.rows.groups is not None or (times is None and blocks is None):
+    if problem.rows.groups is not None:
+        return problem.rows.groups
+    times = times_of(problem, data)
+    if times is None and blocks is None:
         return None
-    if times is None or len(times) != problem.rows.count:
-        times = np.arange(problem.rows.count)
-    return information.blocks_in_time(np.asarray(times), blocks)
+    return information.blocks_in_time(
+        np.arange(problem.rows.count) if times is None else times, blocks
+    )
+
+
+def times_of(problem: Problem, data: xr.Dataset | Mapping[str, Any] | None) -> np.ndarray | None:
+    """The time of each row, where it is declared."""
+    times = None if data is None else data.get("time")
+    return None if times is None or len(times) != problem.rows.count else np.asarray(times)

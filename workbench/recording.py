@@ -189,9 +189,9 @@ def _heldout_rows(fitted: Fitted) -> xr.Dataset:
         "nll": ("row", evaluation.pointwise),
     }
     coords: dict[str, Any] = {"row": evaluation.labels}
-    if evaluation.units is not None:
+    if evaluation.clusters is not None:
         kind = "block" if evaluation.groups is None else "group"
-        arrays[kind] = ("row", evaluation.units)
+        arrays[kind] = ("row", evaluation.clusters)
     if not evaluation.ordered:
         return xr.Dataset(arrays, coords=coords)
     arrays["pit"] = ("row", evaluation.pit)
@@ -230,7 +230,7 @@ def _parameters(fit: Estimate, map_fit: Estimate) -> tuple[found.ParameterFound,
 
 
 def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
-    evaluation, kl = fitted.evaluation, fitted.evaluation.kl
+    evaluation = fitted.evaluation
     gain = worth = NOTHING
     if fitted.map_evaluation is not None:
         worth = Quantity.of(_gain(fitted.map_evaluation, evaluation))
@@ -242,14 +242,19 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
         gain=gain,
         prior_worth=worth,
         predictive=tuple(_predictive(*one, evaluation) for one in fitted.predictive.items()),
-        divergence=found.DivergenceFound(
-            estimate=Quantity.of(kl.mean),
-            label=kl.label,
-            floor=kl.floor,
-            p_value=kl.p_value,
-            reason=kl.reason,
-        ),
+        divergence=_divergence(evaluation.kl),
+        further=tuple(_divergence(one) for one in evaluation.further_kl),
         information_left=found.InformationLeftFound(**vars(evaluation.information_left)),
+    )
+
+
+def _divergence(of: information.Divergence) -> found.DivergenceFound:
+    return found.DivergenceFound(
+        estimate=Quantity.of(of.mean),
+        label=of.label,
+        floor=of.floor,
+        p_value=of.p_value,
+        reason=of.reason,
     )
 
 

@@ -16,7 +16,7 @@ from workbench.errors import ModelError
 from workbench.estimate import Estimate, Laplace, smoothed
 from workbench.information import Mean
 from workbench.leverage import units_of
-from workbench.recorded import blocks_of
+from workbench.recorded import clusters_of
 
 DRAWS = 4000  # as many as Laplace takes
 
@@ -92,9 +92,8 @@ class PsisLoo:
 
     def _mean(self, values: np.ndarray) -> Mean:
         problem = self.laplace.fit.problem
-        blocks = blocks_of(problem, problem.dataset)
-        units = blocks if problem.rows.groups is None else problem.rows.groups
-        return information.mean(values, weights=problem.rows.weights, groups=units)
+        clusters = clusters_of(problem, problem.dataset)
+        return information.mean(values, weights=problem.rows.weights, groups=clusters)
 
 
 def psis_loo(

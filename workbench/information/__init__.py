@@ -57,6 +57,7 @@ from workbench.information.replicated import (
     binomial_divergence,
     poisson_deviances,
     poisson_divergence,
+    replicated_divergence,
     saturated_binomial,
     saturated_poisson,
 )
@@ -119,6 +120,7 @@ __all__ = [
     "recalibrated",
     "recalibration_divergence",
     "reliability_band",
+    "replicated_divergence",
     "rounded_divergence",
     "saturated_binomial",
     "saturated_poisson",

@@ -14,6 +14,7 @@ type Array = npt.NDArray[np.float64]
 type Codes = npt.NDArray[np.integer[Any]]
 
 FEW_UNITS = 40  # independent units below which Student's t replaces the normal quantile
+NO_SKEWNESS = 1e-6  # over √n, below which undoing it would only lose digits
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Mean:
     """A mean over `count` rows; `se` is NaN where the rows cannot tell it.
 
     `clusters` is the number of groups that `se` takes for its independent units, None where
-    the rows themselves are.
+    the rows themselves are. `skewness` is that of the units' sums about the mean, and 0 where it is
+    not known.
     """
 
     value: float
@@ -29,6 +31,7 @@ class Mean:
     count: int
     unit: str = "nats per row"
     clusters: int | None = None
+    skewness: float = 0.0
 
     @property
     def bits(self) -> "Mean":
@@ -39,17 +42,24 @@ class Mean:
         return replace(self, value=bits(self.value), se=bits(self.se), unit=unit)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
-        """Two-sided limits; Student's t with one degree of freedom less than units if few.
+        """Two-sided limits at quantiles of Student's t, with its skewness undone (Hall 1992).
 
-        Losses are skew, so of few rows they come out too narrow: of 30 normal rows nominal 95 %
-        limits held the cross-entropy in 90 % of simulated samples, of 300 in 96 %.
+        With t = (value - truth) / se, n units and the skewness g, t + g t²/3√n + g² t³/27n + g/6√n
+        is more nearly normal than t, and monotone in it. Losses are skew, and symmetric limits
+        would mostly be exceeded from above: of 30 normal rows 95 % limits held the cross-entropy in
+        95 % of 4,000 simulated samples, and 92 % without; of t5 rows under a normal, whose losses
+        have no skewness to estimate, in 91 and 83 %. Student's t has one degree of freedom less
+        than there are units, if they are few.
         """
-        units = self.count if self.clusters is None else self.clusters
-        tail = (1 - level) / 2
         if math.isnan(self.se):
             return math.nan, math.nan
+        units = self.count if self.clusters is None else self.clusters
+        tail = (1 - level) / 2
         quantile = stats.t.isf(tail, units - 1) if units < FEW_UNITS else stats.norm.isf(tail)
-        return self.value - quantile * self.se, self.value + quantile * self.se
+        high, low = (
+            _unskewed(end, self.skewness / math.sqrt(units)) for end in (quantile, -quantile)
+        )
+        return self.value - high * self.se, self.value - low * self.se
 
 
 def mean(
@@ -69,8 +79,10 @@ def mean(
     with np.errstate(invalid="ignore"):  # inf - inf is NaN, and says so itself
         value = float((w * v).sum() / total)
     clusters = None if codes is None else int(codes.max()) + 1
-    se = _standard_error(v - value, w, codes) if np.isfinite(value) else math.nan
-    return Mean(value, se, round(total), unit, clusters)
+    if not np.isfinite(value):
+        return Mean(value, math.nan, round(total), unit, clusters)
+    se, skewness = _spread(v - value, w, codes)
+    return Mean(value, se, round(total), unit, clusters, skewness)
 
 
 def effective_units(groups: npt.ArrayLike) -> float:
@@ -93,16 +105,26 @@ def bits(nats: float) -> float:
     return nats / math.log(2)
 
 
-def _standard_error(deviations: Array, weights: Array, codes: Codes | None) -> float:
+def _spread(deviations: Array, weights: Array, codes: Codes | None) -> tuple[float, float]:
+    """Standard error of the mean, and the skewness of the units' sums."""
     total = weights.sum()
     if codes is None:
-        units, squares = float(total), (weights * deviations**2).sum()
+        units = float(total)
+        squares, cubes = ((weights * deviations**power).sum() for power in (2, 3))
     else:
         sums = np.bincount(codes, weights * deviations)
-        units, squares = float(sums.size), (sums**2).sum()
+        units, squares, cubes = float(sums.size), (sums**2).sum(), (sums**3).sum()
     if units <= 1:
-        return math.nan
-    return float(np.sqrt(units / (units - 1) * squares) / total)
+        return math.nan, 0.0
+    se = float(np.sqrt(units / (units - 1) * squares) / total)
+    return se, float(math.sqrt(units) * cubes / squares**1.5) if squares > 0 else 0.0
+
+
+def _unskewed(x: float, a: float) -> float:
+    """The t of which t + a t²/3 + a² t³/27 + a/6 is x: the inverse of Hall's transformation."""
+    if abs(a) < NO_SKEWNESS:
+        return x
+    return float(3 / a * (np.cbrt(1 + a * (x - a / 6)) - 1))
 
 
 def _checked(

@@ -5,6 +5,7 @@ perfectly calibrated. So either gain is a lower bound of KL.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -77,7 +78,7 @@ def recalibration_divergence(
     gain, m = _losses(outcome, q) - _losses(outcome, recalibrated), q.size
     found = mean(gain, groups=groups)
     se = math.hypot(found.se, 1 / units)
-    centred = Mean(found.value - 1 / m, se, m, found.unit, found.clusters)
+    centred = replace(found, value=found.value - 1 / m, se=se)
     floor = float(stats.chi2.isf(0.05, 2) - 2) / (2 * units)
     if groups is not None:
         return Divergence(centred, LOWER_BOUND, floor, None, DEPENDENT)
@@ -89,7 +90,7 @@ def _found(
 ) -> Divergence:
     found = mean(gain, groups=groups)
     se = math.hypot(found.se, spread)
-    centred = Mean(found.value - centre, se, gain.size, found.unit, found.clusters)
+    centred = replace(found, value=found.value - centre, se=se)
     if groups is not None:
         floor = float(stats.norm.isf(0.05)) * spread
         return Divergence(centred, LOWER_BOUND, floor, None, DEPENDENT)

@@ -177,7 +177,7 @@ def pit_histogram_divergence(
     se = math.hypot(local.se, math.sqrt((bins - 1) / 2) / units)
     p_value = None if groups is not None else float(stats.chi2.sf(2 * n * local.value, bins - 1))
     return Divergence(
-        Mean(value, se, n, local.unit, local.clusters),
+        replace(local, value=value, se=se),
         f"KL in {bins} bins, a lower bound",
         plugin_floor(bins, units),
         p_value,

@@ -50,7 +50,8 @@ def kl_discrete(
     `probabilities` are the model's for the same categories, fixed without these rows; what they
     leave to 1 belongs to categories not listed. The estimate is the cross-entropy less the
     Chao-Wang-Jost entropy. Its standard error keeps the second-order term (K-1)/2m², without
-    which it would vanish near KL = 0. For rows in groups use `calibration_divergence`.
+    which it would vanish near KL = 0, and its interval is as skew as a non-central chi-squared. For
+    rows in groups use `calibration_divergence`.
     """
     c, q = checked_counts(counts), _checked_probabilities(probabilities)
     if q.shape != c.shape:
@@ -68,9 +69,10 @@ def kl_discrete(
     cross_entropy = -xlogy(c, np.where(c > 0, q, 1)).sum() / m
     value = float(cross_entropy - entropy_chao_wang_jost(c))
     categories = int(np.count_nonzero(c))
-    se = math.sqrt(_variance(c, q) / m + (categories - 1) / (2 * m**2))
-    p_value, reason = _pooled_g_test(c, q)
-    return Divergence(Mean(value, se, m), "KL", plugin_floor(categories, m), p_value, reason)
+    se, skewness = error_of_frequencies(*moments(c, q), categories - 1, m)
+    p_value, reason = g_test([pooled_g(c, q)])
+    mean = Mean(value, se, m, skewness=skewness)
+    return Divergence(mean, "KL", plugin_floor(categories, m), p_value, reason)
 
 
 def kl_plugin(counts: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
@@ -106,13 +108,30 @@ def plugin_floor(categories: int, rows: float) -> float:
     return float((stats.chi2.isf(0.05, freedom) - freedom) / (2 * rows)) if freedom else 0.0
 
 
-def _variance(counts: Array, probabilities: Array) -> float:
-    ratios, frequencies = log_ratios(counts, probabilities), counts / counts.sum()
-    return float(frequencies @ (ratios - frequencies @ ratios) ** 2)
+def error_of_frequencies(
+    variance: float, third: float, freedom: float, rows: float
+) -> tuple[float, float]:
+    """Standard error and skewness of a KL from frequencies, as `Mean` has them.
+
+    `variance` and `third` are of the log ratios, summed over rows. To second order the sum S over
+    rows has the variance V + f/2 and the third cumulant M + 3V + f, f its degrees of freedom:
+    that of half a chi-squared, non-central, and M besides.
+    """
+    whole, cumulant = variance + freedom / 2, third + 3 * variance + freedom
+    if not whole > 0:
+        return 0.0, 0.0
+    return math.sqrt(whole) / rows, cumulant / whole**1.5 * math.sqrt(rows)
 
 
-def _pooled_g_test(counts: Array, probabilities: Array) -> tuple[float | None, str]:
-    """p-value of the likelihood-ratio test, categories too rare for it put into one cell."""
+def moments(counts: Array, probabilities: Array) -> tuple[float, float]:
+    """Second and third central moment of the rows' log ratios, times their number."""
+    ratios = log_ratios(counts, probabilities)
+    apart = ratios - counts @ ratios / counts.sum()
+    return float(counts @ apart**2), float(counts @ apart**3)
+
+
+def pooled_g(counts: Array, probabilities: Array) -> tuple[float, int]:
+    """The likelihood-ratio statistic and its degrees of freedom, rare categories in one cell."""
     m = counts.sum()
     unlisted = max(0.0, 1 - probabilities.sum())
     observed, expected = np.append(counts, 0.0), m * np.append(probabilities, unlisted)
@@ -121,10 +140,17 @@ def _pooled_g_test(counts: Array, probabilities: Array) -> tuple[float | None, s
     expected = np.append(expected[~rare], expected[rare].sum())
     cells = expected > m * ROUNDING
     if cells.sum() < 2:
-        return None, "fewer than two categories are expected often enough for a test"
+        return 0.0, 0
     observed, expected = observed[cells], expected[cells]
-    statistic = 2 * xlogy(observed, observed / expected).sum()
-    return float(stats.chi2.sf(statistic, cells.sum() - 1)), ""
+    return float(2 * xlogy(observed, observed / expected).sum()), int(cells.sum()) - 1
+
+
+def g_test(statistics: Sequence[tuple[float, int]]) -> tuple[float | None, str]:
+    """p-value of independent G statistics added up, each with its degrees of freedom."""
+    total, freedom = (sum(one) for one in zip(*statistics, strict=True))
+    if not freedom:
+        return None, "fewer than two categories are expected often enough for a test"
+    return float(stats.chi2.sf(total, freedom)), ""
 
 
 def _checked_probabilities(probabilities: npt.ArrayLike) -> Array:

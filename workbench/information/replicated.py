@@ -1,27 +1,38 @@
-"""KL of replicated outcomes: the deviance from the saturated model, less what chance makes of it.
+"""KL given the predictors, of outcomes that repeat with the same ones.
 
-The deviance D = 2 (log-likelihood of the saturated model - of the model) over twice the trials is a
+Of binary outcomes it is the deviance from the saturated model, less what chance makes of it. The
+deviance D = 2 (log-likelihood of the saturated model - of the model) over twice the trials is a
 plug-in KL, too high even under a perfect model. What it is on average there is summed exactly: with
 few trials a group its half degree of freedom is wrong.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from scipy.special import xlogy
+from scipy.special import logit, xlogy
 
 from workbench.errors import DataError
 from workbench.information.averages import Array, Mean
-from workbench.information.divergence import Divergence
+from workbench.information.divergence import (
+    Divergence,
+    error_of_frequencies,
+    g_test,
+    kl_discrete,
+    moments,
+    plugin_floor,
+    pooled_g,
+)
 
 REPLICATES = 1000  # simulated outcomes of the model that make the null's law
 NULL_SEED = 20130606
 FEWEST_GROUPS = 5  # below which their spread tells no standard error
+ENOUGH_TRIALS = 20  # in a group on average, to tell its own error
 TAIL = 1e-12  # probability that the exact expectations leave out at the upper end
 CELLS = 2_000_000  # numbers held at once
+GIVEN_PREDICTORS = "KL given the predictors"
 
 
 def binomial_deviances(
@@ -59,9 +70,11 @@ def binomial_divergence(
     """KL per trial of grouped binary outcomes: D/2N - E_q[D]/2N over all N trials, in nats.
 
     `probabilities` are the model's, fixed without these rows. A group is of trials alike in all
-    predictors, and independent given them: else it is the KL seen by the groups alone. The standard
-    error is the larger of that over groups and that of a perfect model; the latter, floor and
-    p-value are of 1,000 outcomes simulated from the model.
+    predictors, and independent given them: else it is the KL seen by the groups alone.
+
+    The standard error is that within groups, by the delta method at their own frequencies, if they
+    have 20 trials on average, else that of the spread between them, with each a unit; and no less
+    than that of a perfect model, of which 1,000 simulated outcomes give floor and p-value too.
     """
     y, n, q = _checked_binomial(successes, trials, probabilities)
     pairs, place = np.unique(np.column_stack([n, q]), axis=0, return_inverse=True)
@@ -70,8 +83,9 @@ def binomial_divergence(
         _binomial(y, n, q) / 2,
         expected / 2,
         n,
+        _within(y, n, q) if n.mean() >= ENOUGH_TRIALS else None,
         lambda rng, size: _binomial(rng.binomial(n.astype(int), q, size).astype(float), n, q) / 2,
-        "KL given each group's predictors",
+        GIVEN_PREDICTORS,
         "nats per trial",
     )
 
@@ -89,21 +103,57 @@ def poisson_divergence(counts: npt.ArrayLike, means: npt.ArrayLike) -> Divergenc
         _poisson(y, mu) / 2,
         expected / 2,
         np.ones(y.size),
+        None,
         lambda rng, size: _poisson(rng.poisson(mu, size).astype(float), mu) / 2,
         "KL of Poisson means, each row its own",
         "nats per row",
     )
 
 
+def replicated_divergence(
+    counts: Sequence[npt.ArrayLike], probabilities: Sequence[npt.ArrayLike]
+) -> Divergence:
+    """KL of categories given the predictors, from rows that share theirs; nats per row.
+
+    One sequence of counts, and of the model's probabilities for the same categories, for each
+    pattern of predictors. The patterns' own `kl_discrete` are averaged by their rows, and their G
+    statistics added up; a pattern whose entropy is not known leaves the whole unknown. The floor is
+    that of a plug-in with as many degrees of freedom as categories were seen beyond the first of
+    each pattern. For two categories `binomial_divergence` takes its bias off exactly.
+    """
+    each = [kl_discrete(c, q) for c, q in zip(counts, probabilities, strict=True)]
+    tables = [(np.asarray(c, float), np.asarray(q, float))
+              for c, q in zip(counts, probabilities, strict=True)]  # fmt: skip
+    rows = sum(one.mean.count for one in each)
+    value = sum(one.mean.count * one.mean.value for one in each) / rows
+    if not math.isfinite(value):
+        reason = next(one.reason for one in each if not math.isfinite(one.mean.value))
+        p_value = 0.0 if value == math.inf else None
+        nothing = Mean(value, math.nan, rows)
+        return Divergence(nothing, GIVEN_PREDICTORS, math.nan, p_value, reason)
+    freedom = int(sum(np.count_nonzero(c) - 1 for c, _ in tables))
+    variance, third = np.sum([moments(c, q) for c, q in tables], axis=0)
+    se, skewness = error_of_frequencies(variance, third, freedom, rows)
+    p_value, reason = g_test([pooled_g(c, q) for c, q in tables])
+    found = Mean(value, se, rows, skewness=skewness)
+    floor = plugin_floor(freedom + 1, rows)
+    return Divergence(found, GIVEN_PREDICTORS, floor, p_value, reason)
+
+
 def _divergence(
     plugin: Array,
     expected: Array,
     sizes: Array,
+    within: tuple[float, float] | None,
     simulated: Callable[[np.random.Generator, tuple[int, int]], Array],
     label: str,
     unit: str,
 ) -> Divergence:
-    """Sums over groups of each size, per trial; the whole against outcomes of the model."""
+    """Sums over groups of each size, per trial; the whole against outcomes of the model.
+
+    `within` is the standard error by the groups themselves, where they can tell it, and the
+    skewness.
+    """
     total, count = sizes.sum(), plugin.size
     if not np.isfinite(plugin).all():
         places = int(np.sum(~np.isfinite(plugin)))
@@ -117,12 +167,15 @@ def _divergence(
     pieces = [min(at_once, REPLICATES - done) for done in range(0, REPLICATES, at_once)]
     sums = np.concatenate([simulated(rng, (piece, count)).sum(axis=1) for piece in pieces])
     null = (sums - expected.sum()) / total
-    spread = ((excess - sizes * value) ** 2).sum()
-    se = math.nan
-    if count >= FEWEST_GROUPS:
-        se = max(math.sqrt(count / (count - 1) * spread) / total, float(null.std(ddof=1)))
     p_value = float((1 + np.sum(null >= value)) / (1 + REPLICATES))
-    mean = Mean(value, se, round(total), unit, count if unit == "nats per trial" else None)
+    if within is not None:
+        (se, skewness), clusters = within, None
+    else:
+        spread = count / max(count - 1, 1) * ((excess - sizes * value) ** 2).sum()
+        se = math.sqrt(spread) / float(total) if count >= FEWEST_GROUPS else math.nan
+        skewness, clusters = 0.0, count if sizes.max() > 1 else None
+    se = float(np.maximum(se, null.std(ddof=1)))
+    mean = Mean(value, se, round(total), unit, clusters, skewness)
     return Divergence(mean, label, float(np.quantile(null, 0.95)), p_value)
 
 
@@ -130,6 +183,22 @@ def _binomial(y: Array, n: Array, q: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         parts = xlogy(y, y / (n * q)), xlogy(n - y, (n - y) / (n * (1 - q)))
     return np.asarray(2 * sum(parts))
+
+
+def _within(y: Array, n: Array, q: Array) -> tuple[float, float]:
+    """Standard error and skewness of the sum of n KL(y/n ‖ q) over all trials.
+
+    Of the variance of the log ratios a unit a group is taken off, which the frequencies' own noise
+    adds to it.
+    """
+    p = y / n
+    inside = (p > 0) & (p < 1)
+    slope = logit(np.where(inside, p, 0.5)) - logit(np.where(inside, q, 0.5))
+    variances = np.where(inside, n * p * (1 - p), 0.0) * slope**2
+    variance, third = float(variances.sum()), float((variances * (1 - 2 * p) * slope).sum())
+    less = max(variance - y.size, 0.0)
+    left = less / variance if variance else 0.0
+    return error_of_frequencies(less, third * left, y.size, float(n.sum()))
 
 
 def _poisson(y: Array, mu: Array) -> Array:

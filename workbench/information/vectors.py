@@ -6,6 +6,7 @@ dimensions.
 """
 
 import math
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -60,7 +61,7 @@ def nearest_neighbour_divergence(
     found = mean(local, groups=groups)
     null, surplus = _null(units, d)
     se = math.hypot(found.se, surplus)
-    centred = Mean(found.value, se, n, found.unit, found.clusters)
+    centred = replace(found, se=se)
     floor = float(np.quantile(null, 0.95))
     if groups is not None:
         return Divergence(centred, label, floor, None, DEPENDENT)
@@ -86,7 +87,7 @@ def marginal_divergence(z: npt.ArrayLike, *, groups: npt.ArrayLike | None = None
     null = _sums(null_estimates(n) - null_estimates(n).mean(), d)
     found = mean(local_log_ratios(scores.T).sum(axis=0), groups=groups)
     value = found.value - d * float(null_estimates(n).mean())
-    centred = Mean(value, found.se, n, found.unit, found.clusters)
+    centred = replace(found, value=value)
     if groups is not None:
         floor = float(np.quantile(_sums(null_estimates(units), d), 0.95))
         return Divergence(centred, label, floor - d * null_estimates(units).mean(), None, DEPENDENT)
@@ -115,7 +116,7 @@ def normal_refit_divergence(z: npt.ArrayLike, *, groups: npt.ArrayLike | None = 
     found = mean(own - stats.norm.logpdf(scores).sum(axis=1), groups=groups)
     se = math.hypot(found.se, math.sqrt(freedom / 2) / units)
     value = found.value - freedom / (2 * n)
-    centred = Mean(value, se, n, found.unit, found.clusters)
+    centred = replace(found, value=value, se=se)
     floor = (stats.chi2.isf(0.05, freedom) - freedom) / (2 * units)
     p_value = None if groups is not None else float(stats.chi2.sf(2 * n * found.value, freedom))
     return Divergence(centred, label, float(floor), p_value, "" if groups is None else DEPENDENT)

@@ -7,12 +7,12 @@ from workbench.findings import Findings, Ranking
 from workbench.report import (
     calibration,
     differences,
+    distance,
     estimates,
     figures,
     headline,
     left_out,
     nested,
-    predictors,
     rankings,
 )
 from workbench.report.formulas import mathml
@@ -93,8 +93,9 @@ def _sections(findings: Findings) -> Sections:
         chain.append(calibration.learning_figure(findings, names))
     alone = Sections(
         ranking_tables=[
-            rankings.truth_table(findings, ranking),
-            *predictors.left_tables(findings, ranking),
+            distance.truth_table(findings, ranking),
+            *distance.further_tables(findings, ranking),
+            *distance.left_tables(findings, ranking),
             rankings.optimism_table(findings),
         ],
         chain_figures=chain,

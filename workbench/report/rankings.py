@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from workbench.findings import Contender, DivergenceFound, Findings, FitFound, Ranking
+from workbench.findings import Findings, FitFound, Ranking
 from workbench.report.differences import used
 from workbench.report.estimates import DETERMINED, optimum
 from workbench.report.headline import counted, separation_rule
@@ -39,49 +39,6 @@ def ranking_table(findings: Findings) -> Table:
         f"{_by_group(findings)}; that of ΔCE is paired, row by row. {rule}"
     )
     return Table("table-ranking", "Ranking on held-out rows", caption, heading, tuple(rows))
-
-
-def truth_table(findings: Findings, ranking: Ranking) -> Table:
-    """Lower bounds of KL, each with its conditions."""
-    above = f"CE above {ranking.competitor}" if ranking.competitor else "CE above a competitor"
-    discrete = findings.data.probabilities
-
-    def upper(one: Contender) -> list[str]:
-        return [quantity(one.cross_entropy)] if discrete else []
-
-    rows = []
-    for one in ranking.contenders:
-        fit = findings.fit(one.name)
-        found = fit.heldout.divergence
-        floor = number(found.floor, 2)
-        alone = "the competitor" if ranking.competitor else NONE
-        bound = quantity(one.above_competitor) if one.above_competitor else alone
-        seen = Cell(quantity(found.estimate), _condition(found))
-        rows.append(Row(cells(one.name, bound, seen, floor, *upper(one))))
-    caption = (
-        "KL of the truth from each model in nats per row, estimated with a standard error: at "
-        "least each of the first two columns"
-        + ", at most the last"
-        * discrete
-        + ". A calibration KL below its floor is what "
-        "a perfect model would show by chance; it may be negative by noise." + _no_p_value(findings)
-    )
-    heading = columns("Model", above, "Calibration KL", "its floor", *["at most (CE)"] * discrete)
-    return Table(
-        "table-truth",
-        "Estimated lower bounds of the distance from the truth",
-        caption,
-        heading,
-        tuple(rows),
-    )
-
-
-def _no_p_value(findings: Findings) -> str:
-    data = findings.data
-    if data.group is None and data.heldout_blocks is None:
-        return ""
-    kind = "neighbouring rows" if data.group is None else "rows of one group"
-    return f" There is no p-value: {kind} are not independent."
 
 
 def atoms_table(findings: Findings) -> Table:
@@ -238,13 +195,6 @@ def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
         )  # fmt: skip
         rows.append(Row(contents, "" if place else "best"))
     return rows
-
-
-def _condition(found: DivergenceFound) -> str:
-    """Why there is no number; and a model without predictors shows its KL whole."""
-    if found.estimate.value is None:
-        return found.reason
-    return "KL itself" if found.label == "KL" else ""
 
 
 def _baseline_row(findings: Findings) -> list[Row]:
