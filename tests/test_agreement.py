@@ -71,6 +71,18 @@ def test_healthy_models_pass_every_check(fits, name):
     }  # fmt: skip
 
 
+def test_digits_that_a_density_loses_are_no_disagreement():
+    """A beta-binomial near the binomial: log-gammas of tens of thousands make a few nats."""
+    trials = RNG.integers(400, 1200, N)
+    chances = 1 / (1 + np.exp(-ETA))
+    chances = RNG.beta(8e3 * chances, 8e3 * (1 - chances))
+    rows = dataset(RNG.binomial(trials, chances), X, trials=trials)
+    fit = wb.maximum_likelihood(wb.bind(binary.beta_binomial, rows))
+    assert fit.status == "a minimum"
+    assert fit.params["phi"] > 1e3
+    assert outcomes(wb.check(fit, budget=0.0), "scores") == {Outcome.PASS}
+
+
 def test_statsmodels_own_results_are_handed_over(fits):
     checks = wb.check(fits["poisson"])
     assert isinstance(checks.statsmodels, GenericLikelihoodModelResults)

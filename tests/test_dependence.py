@@ -134,7 +134,7 @@ def test_of_each_group_one_row_is_looked_at(rng):
     ("rows", "names", "groups", "reason"),
     [
         (99, ("x",), None, "99 rows are fewer than the 100"),
-        (300, ("x",), np.repeat(np.arange(60), 5), "60 groups are fewer than the 100"),
+        (300, ("x",), np.repeat(np.arange(60), 5), "60 groups or blocks are fewer than the 100"),
         (300, (), None, "no predictor varies"),
     ],
 )

@@ -153,6 +153,77 @@ def test_counts_beyond_a_thousand_keep_the_null_of_one_randomisation(rng):
     assert found.floor == floor
 
 
+# Given the predictors, of rows that share theirs
+
+
+def given(distribution, observed, predictors, weights=None):
+    observed = np.asarray(observed, float)
+    weights = np.ones(len(observed)) if weights is None else np.asarray(weights, float)
+    return divergences.given_predictors(distribution, observed, weights, predictors)
+
+
+def test_binary_rows_that_share_predictors_are_trials_of_one_group(rng):
+    a, b = rng.integers(0, 3, 900), rng.integers(0, 2, 900)
+    p = expit(0.5 * a - b)
+    y = (rng.random(900) < p).astype(float)
+    q = expit(0.3 * a - b)
+    found = given(Distribution("Bernoulli", (q,)), y, [a, b])
+    cells = [(a == i) & (b == j) for i in range(3) for j in range(2)]
+    by_hand = information.binomial_divergence(
+        [y[cell].sum() for cell in cells], [cell.sum() for cell in cells],
+        [q[cell][0] for cell in cells],
+    )  # fmt: skip
+    assert found.mean.value == pytest.approx(by_hand.mean.value, rel=1e-12)
+    assert (found.mean.unit, found.label) == ("nats per row", "KL given the predictors")
+    two = Distribution("Categorical", (np.column_stack([1 - q, q]),))
+    assert given(two, y, [a, b]).mean.value == pytest.approx(found.mean.value, rel=1e-9)
+
+
+def test_weights_of_shared_predictors_count_rows(rng):
+    a = rng.integers(0, 3, 600).astype(float)
+    y = rng.poisson(np.exp(0.2 * a)).astype(float)
+    cells, times = np.unique(np.column_stack([a, y]), axis=0, return_counts=True)
+    found = given(Distribution("Poisson", (np.exp(0.3 * a),)), y, [a])
+    weighted = given(Distribution("Poisson", (np.exp(0.3 * cells[:, 0]),)), cells[:, 1],
+                     [cells[:, 0]], times)  # fmt: skip
+    assert weighted.mean.value == pytest.approx(found.mean.value, rel=1e-12)
+    assert weighted.p_value == pytest.approx(found.p_value, rel=1e-12)
+
+
+def test_what_calibration_does_not_see_is_seen_given_the_predictors(rng):
+    """The model says the same of all; the truth differs by group, and is so on average."""
+    a = np.repeat([0.0, 1.0], 1000)
+    p = np.array([[0.5, 0.3, 0.2], [0.2, 0.3, 0.5]])
+    y = np.concatenate([rng.choice(3, 1000, p=row) for row in p])
+    q = np.tile(p.mean(axis=0), (2000, 1)) + 1e-12 * a[:, None] * [1, 0, -1]
+    found = given(Distribution("Categorical", (q,)), y, [a])
+    truth = (p * np.log(p / p.mean(axis=0))).sum(axis=1).mean()
+    assert found.mean.value == pytest.approx(truth, abs=4 * found.mean.se)
+    assert found.p_value < 1e-6
+
+
+def test_numbers_of_successes_are_groups_already(rng):
+    x = rng.standard_normal(50)
+    n, q = np.full(50, 30), expit(x)
+    y = rng.binomial(n, q)
+    found = given(Distribution("Binomial", (n, q)), y, [x])
+    assert found.mean.value == pytest.approx(
+        information.binomial_divergence(y, n, q).mean.value, rel=1e-12
+    )
+    assert found.mean.unit == "nats per trial"
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("Normal", None), ("Bernoulli", None), ("Bernoulli", np.full(60, 1.5))]
+)
+def test_without_replication_nothing_is_given(rng, name, weights):
+    """Of densities, of rows that share no predictors, and where weights are no counts."""
+    x = np.arange(60.0) if weights is None else np.zeros(60)
+    of = Distribution(name, (np.full(60, 0.5), np.ones(60)) if name == "Normal" else (expit(x),))
+    assert given(of, rng.integers(0, 2, 60), [x], weights) is None
+    assert given(of, rng.integers(0, 2, 60), []) is None
+
+
 def rounded(rng, spread, width=0.5):
     """Of N(0, spread²) rounded to multiples of a width, under N(0, 1)."""
     y = width * np.round(spread * rng.standard_normal(200) / width)

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 import workbench as wb
-from models import continuous, counts, multivariate
+from models import binary, continuous, counts, multivariate
 from tests import declarations
 from tests.declarations import dataset
 
@@ -147,7 +147,7 @@ def test_what_needs_a_single_outcome_says_so(pairs):
 
 
 def test_outcomes_side_by_side_have_lower_bounds(pairs):
-    marginal, refit = wb.evaluate(*pairs).kl_bounds
+    marginal, refit = wb.evaluate(*pairs).further_kl
     for bound in (marginal, refit):
         assert "lower bound" in bound.label
         assert abs(bound.mean.value) < 4 * bound.mean.se  # the truth is two normals
@@ -167,7 +167,7 @@ def test_a_vector_outcome_has_its_calibration_kl():
     missed = -0.5 * np.log(1 - 0.8**2 / 2)  # the correlation
     assert apart.kl.mean.value == pytest.approx(missed, abs=4 * apart.kl.mean.se)
     assert apart.kl.resolved
-    assert len(right.kl_bounds) == 2
+    assert len(right.further_kl) == 2
 
 
 @pytest.mark.slow
@@ -184,6 +184,39 @@ def test_what_the_predictors_still_tell_names_the_one_that_was_missed():
     assert left.p_value < 0.01
     assert left == wb.evaluate(fit, test).information_left
     assert "held out" in wb.evaluate(fit).information_left.reason
+
+
+def test_a_drift_in_time_is_told_where_time_is_declared():
+    """Of one row of each block of neighbours, which are to be a hundred."""
+    week = np.arange(7000)
+    y = RNG.normal(size=7000) + 6e-4 * week
+    table = wb.read(pd.DataFrame({"week": week, "y": y}), time="week")
+    train, test = wb.split(table, heldout=0.5)
+    design = wb.design("y ~ 1", train)
+    found = wb.evaluate(
+        wb.maximum_likelihood(wb.bind(continuous.normal, design(train))), design(test)
+    )
+    assert found.clusters.max() > 1
+    left = found.information_left
+    assert left.names == ("the time",)
+    assert left.rows == found.clusters.max() + 1
+    assert left.resolved
+
+
+def test_kl_given_factors_stands_beside_the_calibration_kl():
+    """Of an interaction that the model left out, whose KL is a sum in closed form."""
+    a, b = RNG.integers(0, 2, (2, 3000))
+    chances = np.array([[0.3, 0.5], [0.6, 0.2]])
+    frame = pd.DataFrame({"a": a, "b": b, "y": (RNG.random(3000) < chances[a, b]).astype(int)})
+    train, test = wb.split(wb.read(frame), heldout=0.5)
+    design = wb.design("y ~ a + b", train)
+    found = wb.evaluate(wb.maximum_likelihood(wb.bind(binary.logit, design(train))), design(test))
+    (given,) = found.further_kl
+    p, q = chances[test.frame["a"], test.frame["b"]], found.distribution.parameters[0]
+    truth = (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean()
+    assert given.mean.value == pytest.approx(truth, abs=4 * given.mean.se)
+    assert given.resolved
+    assert wb.evaluate(wb.maximum_likelihood(wb.bind(binary.logit, design(train)))).further_kl == ()
 
 
 def test_training_rows_are_not_held_out_by_another_name(fits):

@@ -115,6 +115,39 @@ def test_few_units_take_student_and_many_the_normal():
     assert Mean(0, 1, 500).interval()[0] == pytest.approx(-1.960, abs=5e-4)
 
 
+def test_skewness_is_that_of_the_units(rng):
+    values = rng.exponential(size=60)
+    assert mean(values).skewness == pytest.approx(stats.skew(values), rel=1e-12)
+    groups = np.repeat(np.arange(20), 3)
+    sums = (values - values.mean()).reshape(20, 3).sum(axis=1)
+    assert mean(values, groups=groups).skewness == pytest.approx(stats.skew(sums), rel=1e-12)
+    weights = rng.integers(1, 4, 60)
+    assert mean(values, weights=weights).skewness == pytest.approx(
+        stats.skew(np.repeat(values, weights)), rel=1e-12
+    )
+    assert mean(np.ones(5)).skewness == 0
+
+
+@pytest.mark.parametrize("skewness", [-2.0, 1e-9, 0.5, 6.0])
+def test_limits_are_where_halls_transformation_reaches_the_quantile(skewness):
+    n, g = 50, skewness / math.sqrt(50)
+    low, high = Mean(3.0, 0.2, n, skewness=skewness).interval()
+    for limit, quantile in ((low, stats.norm.isf(0.025)), (high, -stats.norm.isf(0.025))):
+        t = (3.0 - limit) / 0.2
+        transformed = t + g * t**2 / 3 + g**2 * t**3 / 27 + g / 6  # Hall (1992), t in units of se
+        assert transformed == pytest.approx(quantile, abs=1e-7)
+
+
+def test_limits_of_few_skew_losses_hold_the_truth(rng):
+    """Half the square of a standard normal is ½ on average; symmetric limits hold it in 92 %."""
+    held = 0
+    for losses in 0.5 * rng.standard_normal((1000, 30)) ** 2:
+        low, high = mean(losses).interval()
+        held += low <= 0.5 <= high
+    # Three binomial standard errors of 1,000 trials at .95, below which no .92 would stay.
+    assert held / 1000 >= 0.95 - 3 * math.sqrt(0.0475 / 1000)
+
+
 def test_a_nat_is_one_over_log_two_bits():
     assert bits(math.log(2)) == 1
     converted = Mean(math.log(2), 2 * math.log(2), 9).bits

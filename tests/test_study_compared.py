@@ -88,6 +88,10 @@ def test_a_series_has_its_errors_by_blocks_and_says_so(findings, page):
     assert findings.data.heldout_blocks == 5  # a quarter of twenty
     assert {one.cross_entropy.clusters for one in findings.ranking.contenders} == {5}
     assert findings.fit("Gamma").left_out.cross_entropy.clusters == 15
+    for fit in findings.fits:  # all that stands beside it has the errors of the same blocks
+        assert fit.heldout.prior_worth.clusters == 5
+        assert {one.cross_entropy.clusters for one in fit.heldout.predictive} <= {5}
+    assert any(fit.heldout.predictive for fit in findings.fits)
     assert findings.fit("Gamma").heldout.divergence.p_value is None
     assert "40 held-out rows in 5 blocks of neighbours in time (week)" in page
     assert "There is no p-value: neighbouring rows are not independent" in page

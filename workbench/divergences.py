@@ -1,6 +1,7 @@
 """Which KL may be told of held-out rows, by the kind of their outcome, and what it is."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -89,8 +90,12 @@ def given_predictors(
     if (trials := _trials(distribution, observed)) is not None:
         n, q = (part[places] for part in trials)
         n = n * np.bincount(pattern)
-        enough = n.sum() >= 2 * ENOUGH_A_CATEGORY * len(n)
-        return information.binomial_divergence(np.bincount(pattern, y), n, q) if enough else None
+        if n.sum() < 2 * ENOUGH_A_CATEGORY * len(n):
+            return None
+        found = information.binomial_divergence(np.bincount(pattern, y), n, q)
+        if n.sum() > len(y):
+            return found
+        return replace(found, mean=replace(found.mean, unit="nats per row"))  # a row is a trial
     tables = [np.unique(y[pattern == at], return_counts=True) for at in range(len(places))]
     if len(y) < ENOUGH_A_CATEGORY * sum(len(seen) for seen, _ in tables):
         return None

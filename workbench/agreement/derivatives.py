@@ -16,7 +16,10 @@ from workbench.estimate import Estimate
 CODES = {"gradient": "gradient", "hessian": "Hessian", "scores": "scores by row"}
 MOST = 20  # coordinates that are tried one by one; with more, as many seeded directions
 STEP = 1e-2  # standard errors: truncation and rounding are then of one size, and both small
-ROUNDING = 1e2 * np.finfo(float).eps  # of the sum of the absolute terms
+ROUNDING = 1e2 * np.finfo(float).eps  # of the sum of the absolute terms, at least
+FINE = 1e-7  # standard errors, in which only rounding moves a fourth difference
+NODES = 9  # whose fourth differences tell of it
+SAFE = 10.0  # times the rounding so measured, which five differences know to a third
 ROUGH = 1e-2  # of the largest derivative: differences this uncertain decide nothing
 WHY = "truncation of differences, by those of another order, and rounding"
 
@@ -41,7 +44,7 @@ def derivatives(fit: Estimate) -> Iterator[Agreement]:
     directions = _directions(fit) * errors
     _, gradient, hessian = problem.derivatives(place, prior)
     terms = np.abs(problem.rows.weights * problem.pointwise(place))
-    noise = ROUNDING * float(terms.sum()) / STEP
+    noise = ROUNDING * float(terms.sum())
 
     def slope(theta: np.ndarray) -> np.ndarray:
         return np.asarray(problem.value_and_gradient(theta, prior)[1] * errors)
@@ -58,7 +61,7 @@ def derivatives(fit: Estimate) -> Iterator[Agreement]:
         yield not_tried("scores", CODES["scores"], why, Outcome.NOT_APPLICABLE)
         return
     scores = problem.scores(place)
-    row_noise = ROUNDING * np.maximum(np.abs(problem.pointwise(place)), 1.0) / STEP
+    row_noise = ROUNDING * np.maximum(np.abs(problem.pointwise(place)), 1.0)
     by_row = [_differences(problem.pointwise, place, direction, row_noise)
               for direction in directions]  # fmt: skip
     yield _worst("scores", (scores @ directions.T).T, by_row, fit, directions)
@@ -89,13 +92,29 @@ def _differences(
     direction: np.ndarray,
     noise: np.ndarray | float,
 ) -> _Differences:
-    """Of the fourth order (Abramowitz and Stegun 25.3.6), along a direction."""
+    """Of the fourth order (Abramowitz and Stegun 25.3.6), along a direction.
+
+    `noise` is the rounding of the values; where more of it is measured, that counts.
+    """
+    noise = np.maximum(noise, SAFE * _rounding(function, place, direction)) / STEP
     far, near = (
         (function(place + step * direction) - function(place - step * direction)) / (2 * step)
         for step in (2 * STEP, STEP)
     )
     better = (4 * near - far) / 3
     return _Differences(better, np.abs(better - near) + noise)
+
+
+def _rounding(
+    function: Callable[[np.ndarray], np.ndarray], place: np.ndarray, direction: np.ndarray
+) -> np.ndarray:
+    """Standard deviation of the values' rounding, by fourth differences (Moré and Wild 2011).
+
+    A log density that is made of larger terms, as by log-gamma functions, has lost their digits.
+    """
+    values = np.array([function(place + step * FINE * direction) for step in range(NODES)])
+    own = np.sqrt((np.diff(values, 4, axis=0) ** 2).mean(axis=0) / 70)  # 70 = 8! / 4!²
+    return np.maximum(own, np.sqrt((own**2).mean()))
 
 
 def _worst(

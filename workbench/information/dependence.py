@@ -105,7 +105,7 @@ def information_left(
     if not names:
         return nothing_left("no predictor varies with the rows")
     if len(places) < FEWEST_ROWS:
-        what = "rows" if groups is None else "groups"
+        what = "rows" if groups is None else "groups or blocks"
         return nothing_left(f"{len(places)} {what} are fewer than the {FEWEST_ROWS} it takes")
     outcome = _ranks(scores[places], rng)
     columns = [_ranks(column, rng) for column in x[places].T]
