@@ -77,6 +77,7 @@ ZIPF = 1 / np.arange(1.0, 201)
 ZIPF /= ZIPF.sum()
 SIX = np.full(6, 1 / 6)
 LOADED = np.array([0.25, 0.2, 0.15, 0.15, 0.15, 0.1])
+COIN, BENT = np.array([0.3, 0.7]), np.array([0.4, 0.6])
 
 
 def _frequencies(name: str, p: np.ndarray, q: np.ndarray, sizes: tuple[int, ...],
@@ -215,6 +216,17 @@ def _group_truth(factor: float, n: int) -> float:
     return information.conditional_divergence(pairs).divergence
 
 
+PATTERNS = np.array([[0.2, 0.3, 0.5], [0.6, 0.2, 0.2], [0.1, 0.1, 0.8], [0.4, 0.3, 0.3]])
+
+
+def _patterns(q: np.ndarray, rng: np.random.Generator, n: int) -> Divergence:
+    return information.replicated_divergence([rng.multinomial(n // 4, p) for p in PATTERNS], q)
+
+
+def _pattern_truth(q: np.ndarray) -> float:
+    return float((PATTERNS * np.log(PATTERNS / q)).sum(axis=1).mean())
+
+
 def _poisson_means(factor: float, rng: np.random.Generator, n: int) -> Divergence:
     mu = 2 * np.exp(0.5 * stats.norm.ppf((np.arange(n) + 0.5) / n))
     return information.poisson_divergence(rng.poisson(mu), mu * factor)
@@ -251,7 +263,7 @@ def cases() -> list[Case]:
     hurdle = information.hurdle_divergence(0.3, lognormals[0], 0.4, lognormals[1]).divergence
     exponentials = stats.expon(), stats.expon(scale=1 / 1.5)
     censored = information.censored_divergence(*exponentials, upper=1.0).divergence
-    rows = (100, 300, 1000)
+    rows, even = (100, 300, 1000), (2 * PATTERNS + 1 / 3) / 3
     return [
         Case("CE", "normal rows", _mean_normal, half, (30, 300)),
         Case("CE", "normal, in groups of 4", _mean_grouped, half, (120, 400)),
@@ -263,6 +275,7 @@ def cases() -> list[Case]:
         _frequencies("NB | Poisson(10)", *_pair(stats.nbinom(2, 2 / 12), stats.poisson(10), 200),
                      (1000,)),
         _frequencies("Zipf, 200 words", ZIPF, ZIPF, (100, 1000), fails=(100,)),
+        _frequencies("coin of .3 | .4", COIN, BENT, (100, 1000)),
         Case("b spacings", "perfect", partial(_spacings, normal, normal), 0.0, rows),
         Case("b spacings", "shifted by .1", partial(_spacings, normal, stats.norm(0.1, 1)),
              0.005, rows),
@@ -299,8 +312,10 @@ def cases() -> list[Case]:
           for name, way, draws in (("isotonic", isotonic, 200), ("Cox", cox, 1000))
           for factor in (1.0, 1.5)),
         *(Case(f"d groups of {trials}", "perfect" if factor == 1 else "overconfident",
-               partial(_groups, trials, factor), _group_truth(factor, 200), (200,))
-          for trials in (5, 50) for factor in (1.0, 1.3)),
+               partial(_groups, trials, factor), _group_truth(factor, groups), (groups,))
+          for trials, groups in ((5, 200), (50, 200), (100, 4)) for factor in (1.0, 1.3)),
+        *(Case("d patterns", name, partial(_patterns, q), _pattern_truth(q), (100, 400))
+          for name, q in (("perfect", PATTERNS), ("a third of the way", even))),
         *(Case("d Poisson means", "perfect" if factor == 1 else "too high by 20 %",
                partial(_poisson_means, factor), _poisson_truth(factor, 300), (300,))
           for factor in (1.0, 1.2)),

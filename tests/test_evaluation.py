@@ -219,6 +219,23 @@ def test_kl_given_factors_stands_beside_the_calibration_kl():
     assert wb.evaluate(wb.maximum_likelihood(wb.bind(binary.logit, design(train)))).further_kl == ()
 
 
+def test_weighted_rows_have_the_kl_of_repeated_ones(fits):
+    """Each of the rows that a weight counts has a draw of its own."""
+    weights = RNG.integers(0, 4, 600)
+    alone = TEST.drop_vars("group")
+    weighted = wb.evaluate(fits["poisson"], alone.assign(weight=("row", weights.astype(float))))
+    repeated = wb.evaluate(fits["poisson"], alone.isel(row=np.repeat(np.arange(600), weights)))
+    assert weighted.kl == repeated.kl
+    assert weighted.information_left == repeated.information_left
+    np.testing.assert_array_equal(weighted.unweighted.pit, repeated.pit)
+    assert weighted.unweighted.cross_entropy == repeated.cross_entropy
+    assert repeated.unweighted is repeated
+    halves = wb.evaluate(fits["poisson"], alone.assign(weight=("row", np.full(600, 1.5))))
+    assert halves.unweighted is halves
+    assert "weighted rows" in halves.kl.reason
+    assert "weighted rows" in halves.information_left.reason
+
+
 def test_training_rows_are_not_held_out_by_another_name(fits):
     again = wb.evaluate(fits["poisson"], TRAIN.isel(row=slice(0, 100)))
     assert not again.heldout

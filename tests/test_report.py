@@ -16,9 +16,10 @@ from scipy import stats
 
 from tests.fixtures_report import NASTY, count_findings
 from tests.marking import slow_but
-from workbench import evaluation
+from workbench import evaluation, information
 from workbench.findings import (
     AtomsFound,
+    DivergenceFound,
     DroppedFound,
     Findings,
     InfluentialFound,
@@ -516,6 +517,28 @@ def test_rows_that_a_fit_hangs_on_are_told_with_their_share(findings):
     shown = row_of(tree, "table-influence", "p ")
     assert shown == [f"p {NASTY}", fit.name, "1.2", "10.0", "0.012", "beta[age]", "−0.46"]
     assert "table-influence" not in comparison_page(findings)
+
+
+def test_what_else_is_known_of_kl_has_a_table_of_its_own(findings):
+    estimate = Quantity(value=0.0123, se=0.0045, count=900, unit="nats per trial")
+    given = DivergenceFound(estimate=estimate, label=information.GIVEN_PREDICTORS, floor=0.006,
+                            p_value=0.02, reason="")  # fmt: skip
+    bound = given.model_copy(update={"label": "KL by mean and covariance, a lower bound"})
+
+    def page(further):
+        fits = [fit.model_copy(update={"heldout": fit.heldout.model_copy(
+            update={"further": further if fit.name == "Poisson" else ()})})
+            for fit in findings.fits]  # fmt: skip
+        return comparison_page(findings.model_copy(update={"fits": tuple(fits)}))
+
+    tree = html5lib.parse(page((given,)), namespaceHTMLElements=False)
+    shown = row_of(tree, "table-further", "Poisson")
+    assert shown == ["Poisson", "KL given the predictors", "0.0123 ± 0.0045", "nats per trial",
+                     "0.006", "0.02"]  # fmt: skip
+    caption = tree.find(".//table[@id='table-further']/caption")
+    assert "rows that share all predictors" in " ".join("".join(caption.itertext()).split())
+    assert "rows that share all predictors" not in page((bound,))
+    assert "table-further" not in page(())
 
 
 def test_what_the_predictors_still_tell_is_one_table(findings):

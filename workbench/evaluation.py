@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -24,6 +24,7 @@ from workbench.recorded import Recording, recording_of
 RANDOMISATIONS = 20
 FITTED = "the expected outcome"  # a column beside the predictors
 TIME = "the time"
+MOST_REPEATED = 1_000_000  # rows that frequency weights may make
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,41 @@ class Evaluation:
     def mean(self, values: np.ndarray) -> Mean:
         """Of one value a row, in nats, with the error that these rows' weights and units give."""
         return information.mean(values, weights=self.weights, groups=self.clusters)
+
+    @cached_property
+    def unweighted(self) -> "Evaluation":
+        """The same with each row as often as its weight says, where weights count few rows.
+
+        So each has a draw of its own where the PIT is randomised. Itself for weights of 1, and
+        for those that are no whole numbers or make more than a million rows.
+        """
+        times = self.weights
+        if (times == 1).all() or (times % 1).any() or times.sum() > MOST_REPEATED:
+            return self
+        problem = self.problem.unweighted()
+        places = np.repeat(np.arange(len(times)), times.astype(int))
+
+        def repeated(array: np.ndarray | None) -> np.ndarray | None:
+            return None if array is None else array[places]
+
+        return replace(
+            self,
+            pointwise=self.pointwise[places],
+            observed=self.observed[places],
+            labels=self.labels[places],
+            weights=np.ones(len(places)),
+            groups=repeated(self.groups),
+            clusters=repeated(self.clusters),
+            times=repeated(self.times),
+            distribution=problem.distribution(self.theta) if self.distribution else None,
+            problem=problem,
+        )
+
+    @property
+    def _drawn_apart(self) -> "Evaluation":
+        """With weights undone where repeated rows do not tie: their scores are randomised."""
+        spread_out = self.ordered and density.has_atoms(self._single)
+        return self.unweighted if spread_out or self.recording.width is not None else self
 
     def losses(self, theta: np.ndarray) -> np.ndarray:
         """The rows' losses under other parameters, unconstrained; nats, (m,)."""
@@ -141,14 +177,14 @@ class Evaluation:
             )
         if not self.ordered:
             return self._of_vectors[0]
-        rounded = self.recording.width is not None
+        of, rounded = self._drawn_apart, self.recording.width is not None
         return divergences.divergence(
-            self._single,
-            self.observed if rounded else self.modelled,
-            lambda: self.normal_scores,
+            of._single,
+            of.observed if rounded else of.modelled,
+            lambda: of.normal_scores,
             conditional=self.conditional,
-            weights=self.weights,
-            groups=self.clusters,
+            weights=of.weights,
+            groups=of.clusters,
             cell=self.recording.cell if rounded else divergences.own_cell,
             width=self.recording.width,
         )
@@ -182,6 +218,9 @@ class Evaluation:
         if not self.heldout or not self.ordered or not told:
             return information.nothing_left("asked of one outcome a row, held out, with predictors")
         if not (self.weights == 1).all():
+            apart = self._drawn_apart
+            if apart is not self:
+                return apart.information_left
             return information.nothing_left("not asked of weighted rows")
         columns = _predictors(self.problem)
         expected = np.broadcast_to(density.mean(self._single), self.observed.shape)

@@ -341,6 +341,9 @@ class DataFound(Value):
     rounded: bool = False  # whether the losses are of the cells that `width` makes
     time: str | None = None
     heldout_blocks: int | None = None  # of neighbours, which standard errors take for independent
+    weight: str | None = None  # how many rows each row counts for
+    training_weight: Number = None
+    heldout_weight: Number = None
     group: str | None
     groups: int | None
     training_groups: int | None

@@ -85,6 +85,9 @@ def data_found(
         heldout_rows=len(heldout),
         split=study.split.words(group, study.data.time, study.seed),
         dropped=_dropped(training),
+        weight=study.data.weight,
+        training_weight=_total(study.data.weight, training),
+        heldout_weight=_total(study.data.weight, heldout),
         group=group,
         groups=_levels(group, training, heldout),
         training_groups=_levels(group, training),
@@ -96,6 +99,10 @@ def _dropped(table: Table) -> found.DroppedFound | None:
     if table.dropped is None:
         return None
     return found.DroppedFound(counts=dict(table.dropped.counts), rows=table.dropped.rows)
+
+
+def _total(weight: str | None, table: Table) -> float | None:
+    return None if weight is None else float(table.frame[weight].sum())
 
 
 def _levels(group: str | None, *tables: Table) -> int | None:
@@ -182,7 +189,7 @@ def tree(fitted: Fitted) -> xr.DataTree:
 
 
 def _heldout_rows(fitted: Fitted) -> xr.Dataset:
-    evaluation = fitted.evaluation
+    evaluation = fitted.evaluation.unweighted
     axes = ("row", *(f"outcome_{axis}" for axis in range(1, evaluation.observed.ndim)))
     arrays: dict[str, Any] = {
         "observed": (axes, evaluation.observed),

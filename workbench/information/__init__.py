@@ -53,6 +53,7 @@ from workbench.information.entropy import (
 from workbench.information.known import Known, known_divergence, normal_vectors, quantile_nodes
 from workbench.information.ranked import crps
 from workbench.information.replicated import (
+    GIVEN_PREDICTORS,
     binomial_deviances,
     binomial_divergence,
     poisson_deviances,
@@ -71,6 +72,7 @@ from workbench.information.vectors import (
 )
 
 __all__ = [
+    "GIVEN_PREDICTORS",
     "Divergence",
     "InformationLeft",
     "Known",

@@ -109,17 +109,22 @@ def plugin_floor(categories: int, rows: float) -> float:
 
 
 def error_of_frequencies(
-    variance: float, third: float, freedom: float, rows: float
+    variance: float, third: float, freedom: float, rows: float, *, exact: bool = False
 ) -> tuple[float, float]:
     """Standard error and skewness of a KL from frequencies, as `Mean` has them.
 
-    `variance` and `third` are of the log ratios, summed over rows. To second order the sum S over
-    rows has the variance V + f/2 and the third cumulant M + 3V + f, f its degrees of freedom:
-    that of half a chi-squared, non-central, and M besides.
+    `variance` and `third` are of the log ratios, summed over rows. To second order the sum over
+    rows has the variance V + f/2 and the third cumulant M + 3V + f, f its degrees of freedom: that
+    of half a chi-squared, non-central, and M besides. Frequencies that are noisy themselves make V
+    too large by f, which is taken off for the skewness; for the error too if the rest is `exact`,
+    without the bias of an entropy that the larger error has to cover.
     """
-    whole, cumulant = variance + freedom / 2, third + 3 * variance + freedom
+    less = max(variance - freedom, 0.0)
+    left = less / variance if variance else 0.0
+    whole = (less if exact else variance) + freedom / 2
     if not whole > 0:
         return 0.0, 0.0
+    cumulant = left * third + 3 * less + freedom
     return math.sqrt(whole) / rows, cumulant / whole**1.5 * math.sqrt(rows)
 
 

@@ -186,19 +186,13 @@ def _binomial(y: Array, n: Array, q: Array) -> Array:
 
 
 def _within(y: Array, n: Array, q: Array) -> tuple[float, float]:
-    """Standard error and skewness of the sum of n KL(y/n ‖ q) over all trials.
-
-    Of the variance of the log ratios a unit a group is taken off, which the frequencies' own noise
-    adds to it.
-    """
+    """Standard error and skewness of the sum of n KL(y/n ‖ q) over all trials."""
     p = y / n
     inside = (p > 0) & (p < 1)
     slope = logit(np.where(inside, p, 0.5)) - logit(np.where(inside, q, 0.5))
     variances = np.where(inside, n * p * (1 - p), 0.0) * slope**2
     variance, third = float(variances.sum()), float((variances * (1 - 2 * p) * slope).sum())
-    less = max(variance - y.size, 0.0)
-    left = less / variance if variance else 0.0
-    return error_of_frequencies(less, third * left, y.size, float(n.sum()))
+    return error_of_frequencies(variance, third, y.size, float(n.sum()), exact=True)
 
 
 def _poisson(y: Array, mu: Array) -> Array:

@@ -8,6 +8,7 @@ from workbench.findings import (
     InformationLeftFound,
     Ranking,
 )
+from workbench.information import GIVEN_PREDICTORS
 from workbench.report.layout import NONE, Cell, Row, Table, cells, columns
 from workbench.report.numbers import UNKNOWN, number, quantity, whole
 
@@ -51,25 +52,27 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
 
 def further_tables(findings: Findings, ranking: Ranking) -> list[Table]:
     """What else is known of KL: given the predictors, or from below; none where nothing is."""
-    rows = [
-        Row(cells(name, one.label, Cell(quantity(one.estimate), one.reason),
-                  one.estimate.unit, number(one.floor, 2), number(one.p_value, 2)))
-        for name in (one.name for one in ranking.contenders)
-        for one in findings.fit(name).heldout.further
-    ]  # fmt: skip
-    if not rows:
+    pairs = [(one.name, further) for one in ranking.contenders
+             for further in findings.fit(one.name).heldout.further]  # fmt: skip
+    if not pairs:
         return []
-    caption = (
-        "Each stands for itself: the largest, picked on these rows, would be no bound. KL given "
-        "the predictors compares the outcomes of rows that share all predictors of a model with "
-        "what it expects of them, and takes them for independent; a predictor that the model does "
-        "not have is not seen. The p-value is of a perfect model."
-    )
+    caption = "Each stands for itself: the largest, picked on these rows, would be no bound."
+    if any(further.label == GIVEN_PREDICTORS for _, further in pairs):
+        caption += (
+            " KL given the predictors compares the outcomes of rows that share all predictors of "
+            "a model with what it expects of them, and takes them for independent; a predictor "
+            "that the model does not have is not seen."
+        )
+    rows = [
+        Row(cells(name, one.label, Cell(quantity(one.estimate), one.reason), one.estimate.unit,
+                  number(one.floor, 2), number(one.p_value, 2)))
+        for name, one in pairs
+    ]  # fmt: skip
+    caption += " The p-value is of a perfect model."
     heading = columns("Model", "What", "Estimate", "Unit", "its floor", "p-value",
                       text=("What", "Unit"))  # fmt: skip
-    return [
-        Table("table-further", "More of the distance from the truth", caption, heading, tuple(rows))
-    ]
+    title = "More of the distance from the truth"
+    return [Table("table-further", title, caption, heading, tuple(rows))]
 
 
 def left_tables(findings: Findings, ranking: Ranking) -> list[Table]:

@@ -228,17 +228,19 @@ def cumulative_figure(found: Pair) -> Shown:
 
 def deciding_table(findings: Findings, found: Pair) -> Table:
     """The held-out rows on which the two models differ most."""
-    labels = heldout_rows(findings, found.best)["row"].values
+    labels = heldout_rows(findings, found.best)["row"].values[found.kept]
     values = _beside_losses(findings, found)
     d = found.difference
-    rows = []
-    for at in np.argsort(-np.abs(d), kind="stable")[:DECIDING]:
+    _, first, times = np.unique(labels, return_index=True, return_counts=True)  # by weights
+    worth = d[first] * times
+    rows, deciding = [], np.argsort(-np.abs(worth), kind="stable")[:DECIDING]
+    for at, often in zip(first[deciding], times[deciding], strict=True):
         row = found.kept[at]
         losses = (found.best_loss[at], found.other_loss[at], d[at])
         rows.append(
             Row(
                 cells(
-                    str(labels[row]),
+                    Cell(str(labels[at]), f"counts for {whole(int(often))}" if often > 1 else ""),
                     *(told[row] for told in values.values()),
                     *(Cell(decimals(float(loss), 2)) for loss in losses),
                 )
@@ -246,7 +248,7 @@ def deciding_table(findings: Findings, found: Pair) -> Table:
         )
     caption = (
         f"Nats; a difference above zero speaks for {found.best}. Of the sum over all rows "
-        f"these make {_share(d)}."
+        f"these make {_share(float(worth[deciding].sum()), float(d.sum()))}."
     )
     heading = columns("Row", *values, f"NLL, {found.best}", f"NLL, {found.other}",
                       "difference")  # fmt: skip
@@ -339,8 +341,6 @@ def _resolved(findings: Findings, name: str) -> bool:
     return value is not None and floor is not None and value > floor
 
 
-def _share(d: Array) -> str:
+def _share(part: float, total: float) -> str:
     """Of the sum of the differences, what the largest make; the sum may be nothing."""
-    extreme = np.argsort(-np.abs(d))[:DECIDING]
-    total = float(d.sum())
-    return percent(float(d[extreme].sum()) / total) if total else "nothing, as it is 0"
+    return percent(part / total) if total else "nothing, as it is 0"

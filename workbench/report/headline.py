@@ -72,6 +72,8 @@ def held_out(findings: Findings) -> str:
     """The held-out rows, and the groups they come from."""
     data = findings.data
     rows = f"{whole(data.heldout_rows)} held-out rows"
+    if data.heldout_weight is not None:
+        rows += f" that count for {whole(round(data.heldout_weight))}"
     if data.heldout_blocks is not None:
         return f"{rows} in {whole(data.heldout_blocks)} blocks of neighbours{_in_time(data)}"
     if data.group is None or data.heldout_groups is None:
