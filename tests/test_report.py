@@ -519,6 +519,20 @@ def test_rows_that_a_fit_hangs_on_are_told_with_their_share(findings):
     assert "table-influence" not in comparison_page(findings)
 
 
+def test_a_model_without_predictors_has_the_kl_of_the_outcome_alone(findings):
+    def whole(*names: str) -> str:
+        fits = []
+        for fit in findings.fits:
+            found = fit.heldout.divergence.model_copy(update={"label": "KL"})
+            heldout = fit.heldout.model_copy(update={"divergence": found})
+            fits.append(fit.model_copy(update={"heldout": heldout}) if fit.name in names else fit)
+        return comparison_page(findings.model_copy(update={"fits": tuple(fits)}))
+
+    assert "KL without regard to predictors" in whole("Poisson")
+    assert "KL itself" in whole(*(one.name for one in findings.ranking.contenders))
+    assert "KL itself" not in whole() + whole("Poisson")
+
+
 def test_what_else_is_known_of_kl_has_a_table_of_its_own(findings):
     estimate = Quantity(value=0.0123, se=0.0045, count=900, unit="nats per trial")
     given = DivergenceFound(estimate=estimate, label=information.GIVEN_PREDICTORS, floor=0.006,

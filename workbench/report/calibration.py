@@ -36,6 +36,21 @@ def is_binary(findings: Findings, names: list[str]) -> bool:
     return possible and bool(np.isin(rows[0]["observed"].values, (0, 1)).all())
 
 
+def seen_by(findings: Findings, names: list[str]) -> str:
+    """What a calibration KL is of these outcomes, in words."""
+    if heldout_rows(findings, names[0])["observed"].ndim > 1:
+        return (
+            "how far the rows, whitened by the model, are from independent standard normal "
+            "numbers, by the distances of nearest neighbours"
+        )
+    if is_binary(findings, names):
+        return (
+            "what the best increasing recalibration of the probabilities would gain on these rows, "
+            "less what it gains by chance"
+        )
+    return "how far the PIT is from uniform"
+
+
 def coverage_figure(findings: Findings, names: list[str]) -> Shown:
     """How many rows lie in the central predictive intervals, against what those promise."""
     found = {level: [_covered(findings, name, level) for name in names] for level in LEVELS}

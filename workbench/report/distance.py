@@ -12,6 +12,7 @@ from workbench.information import GIVEN_PREDICTORS
 from workbench.report.layout import NONE, Cell, Row, Table, cells, columns
 from workbench.report.numbers import UNKNOWN, number, quantity, whole
 
+WHOLE = "KL"  # the label of a model without predictors
 SHOWN = 3  # predictors named beside the one that tells most
 
 
@@ -23,15 +24,15 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
     def upper(one: Contender) -> list[str]:
         return [quantity(one.cross_entropy)] if discrete else []
 
+    found = {one.name: findings.fit(one.name).heldout.divergence for one in ranking.contenders}
+    others = any(kl.label != WHOLE for kl in found.values())
     rows = []
     for one in ranking.contenders:
-        fit = findings.fit(one.name)
-        found = fit.heldout.divergence
-        floor = number(found.floor, 2)
+        kl = found[one.name]
         alone = "the competitor" if ranking.competitor else NONE
         bound = quantity(one.above_competitor) if one.above_competitor else alone
-        seen = Cell(quantity(found.estimate), _condition(found))
-        rows.append(Row(cells(one.name, bound, seen, floor, *upper(one))))
+        seen = Cell(quantity(kl.estimate), _condition(kl, others))
+        rows.append(Row(cells(one.name, bound, seen, number(kl.floor, 2), *upper(one))))
     caption = (
         "KL of the truth from each model in nats per row, estimated with a standard error: at "
         "least each of the first two columns"
@@ -122,8 +123,13 @@ def _no_p_value(findings: Findings) -> str:
     return f" There is no p-value: {kind} are not independent."
 
 
-def _condition(found: DivergenceFound) -> str:
-    """Why there is no number; and a model without predictors shows its KL whole."""
+def _condition(found: DivergenceFound, predictors: bool) -> str:
+    """Why there is no number; and a model without predictors shows its KL whole.
+
+    That is of the outcome alone: where other models have `predictors`, more may be known.
+    """
     if found.estimate.value is None:
         return found.reason
-    return "KL itself" if found.label == "KL" else ""
+    if found.label != WHOLE:
+        return ""
+    return "KL without regard to predictors" if predictors else "KL itself"

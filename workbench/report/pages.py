@@ -44,6 +44,8 @@ class Sections:
     ranking_figures: list[Shown] = field(default_factory=list)
     difference_tables: list[Table] = field(default_factory=list)
     ranking_tables: list[Table] = field(default_factory=list)
+    calibration_seen_by: str = ""
+    left: bool = False  # whether it is told what the predictors still tell
     chain_figures: list[Shown] = field(default_factory=list)
     calibration_figures: list[Shown] = field(default_factory=list)
     differ_figures: list[Shown] = field(default_factory=list)
@@ -91,13 +93,16 @@ def _sections(findings: Findings) -> Sections:
     chain = [figures.chain_figure(findings, ranking)]
     if calibration.learned(findings, names):
         chain.append(calibration.learning_figure(findings, names))
+    left = distance.left_tables(findings, ranking)
     alone = Sections(
         ranking_tables=[
             distance.truth_table(findings, ranking),
             *distance.further_tables(findings, ranking),
-            *distance.left_tables(findings, ranking),
+            *left,
             rankings.optimism_table(findings),
         ],
+        calibration_seen_by=calibration.seen_by(findings, names),
+        left=bool(left),
         chain_figures=chain,
         calibration_figures=_calibration(findings, names),
     )
