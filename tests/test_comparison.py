@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import integrate, stats
 
@@ -117,7 +118,7 @@ def test_a_difference_that_is_small_over_all_rows_separates_nothing(evaluations)
 
 
 def test_few_groups_take_students_t(evaluations):
-    five = {name: replace(one, groups=np.arange(400) % 5) for name, one in evaluations.items()}
+    five = {name: replace(one, clusters=np.arange(400) % 5) for name, one in evaluations.items()}
     assert wb.compare(five).limit == pytest.approx(stats.t.isf(0.025, 4), rel=1e-12)
 
 
@@ -216,7 +217,7 @@ def test_what_the_better_expects_and_the_other_forbids_is_told():
 
 
 def test_vuongs_statistic_is_the_difference_over_its_rows_error(evaluations):
-    alone = {name: replace(one, groups=None) for name, one in evaluations.items()}
+    alone = {name: replace(one, clusters=None) for name, one in evaluations.items()}
     found = wb.compare(alone)
     d = alone["Poisson"].pointwise - alone["NB2"].pointwise
     expected = np.sqrt(400) * d.mean() / d.std(ddof=1)
@@ -227,7 +228,7 @@ def test_vuongs_statistic_is_the_difference_over_its_rows_error(evaluations):
 
 def test_vuongs_statistic_in_sample_pays_for_parameters(evaluations):
     """As AIC: one nat a parameter over all rows, of which NB2 has one more."""
-    inside = {name: replace(one, groups=None, heldout=False) for name, one in evaluations.items()}
+    inside = {name: replace(one, clusters=None, heldout=False) for name, one in evaluations.items()}
     found, d = wb.compare(inside), inside["Poisson"].pointwise - inside["NB2"].pointwise
     expected = (d.sum() - 1) / (np.sqrt(400) * d.std(ddof=1))
     assert found.vuong("Poisson", "NB2") == pytest.approx(expected, rel=1e-12)
@@ -248,3 +249,74 @@ def test_the_larger_error_covers_where_the_rows_own_does_not():
     error = 3 * np.sqrt(0.95 * 0.05 / 300)
     assert shares["rows"] + error < 0.95
     assert shares["used"] > 0.95 - error
+
+
+# Rows that were left out of the fits that they are compared under
+
+
+@pytest.fixture(scope="module")
+def two_scales():
+    """A log-normal outcome as it is, and in a normal of its logarithm."""
+    rng = np.random.default_rng(31)
+    x = rng.normal(size=150)
+    table = wb.read(pd.DataFrame({"x": x, "y": np.exp(1 + 0.5 * x + 0.4 * rng.normal(size=150))}))
+
+    def fit(definition, formula):
+        return wb.maximum_likelihood(wb.bind(definition, wb.design(formula, table)(table)))
+
+    fits = {
+        "normal of log": fit(continuous.normal, "log(y) ~ x"),
+        "log-normal": fit(positive.lognormal, "y ~ x"),
+        "normal": fit(continuous.normal, "y ~ x"),
+    }
+    return table, fits
+
+
+def test_rows_left_out_are_compared_pair_by_pair(two_scales):
+    table, fits = two_scales
+    left_out = {name: wb.leave_one_out(fit) for name, fit in fits.items()}
+    found = wb.compare(left_out)
+    jacobian = np.log(table.frame["y"].to_numpy())
+    losses = {name: one.pointwise for name, one in left_out.items()}
+    losses["normal of log"] = losses["normal of log"] + jacobian
+    for name, other in (("normal", "log-normal"), ("normal of log", "normal")):
+        gap, d = found.difference(name, other), losses[name] - losses[other]
+        assert gap.value == pytest.approx(d.mean(), rel=1e-9)
+        assert gap.rows.se == pytest.approx(d.std(ddof=1) / np.sqrt(150), rel=1e-9)
+        assert found.vuong(name, other) == pytest.approx(gap.value / gap.rows.se, rel=1e-12)
+    assert found.difference("normal of log", "log-normal").value == pytest.approx(0, abs=1e-6)
+    assert found.competitor is None  # it would have been chosen on these very rows
+    assert found.flags == () or "held-out" not in found.flags[0]
+    assert "fitted on" in left_out["normal"].evaluation.kl.reason
+
+
+def test_folds_compare_the_rows_that_they_hold_out(two_scales):
+    table, fits = two_scales
+    folds = wb.folds(table, 5, rng=np.random.default_rng(0))
+    pair = {name: wb.cross_validate(fits[name], folds) for name in ("log-normal", "normal")}
+    gap = wb.compare(pair).difference("normal", "log-normal")
+    d = pair["normal"].pointwise - pair["log-normal"].pointwise
+    assert gap.value == pytest.approx(d.mean(), rel=1e-9)
+
+
+def test_rows_that_no_fold_holds_out_are_not_compared(two_scales):
+    table, fits = two_scales
+    future = wb.folds(
+        wb.read(table.frame.assign(week=np.arange(150)), time="week"), 5, way="future"
+    )
+    pair = {name: wb.cross_validate(fits[name], future) for name in ("log-normal", "normal")}
+    found = wb.compare(pair)
+    assert found.rows == np.isfinite(pair["normal"].pointwise).sum() < 150
+    d = pair["normal"].pointwise - pair["log-normal"].pointwise
+    assert found.difference("normal", "log-normal").value == pytest.approx(np.nanmean(d), rel=1e-9)
+
+
+def test_rows_left_out_in_other_ways_are_not_compared(two_scales):
+    table, fits = two_scales
+    one = wb.leave_one_out(fits["normal"])
+    for other in (
+        wb.evaluate(fits["log-normal"]),
+        wb.cross_validate(fits["log-normal"], wb.folds(table, 5)),
+    ):
+        with pytest.raises(wb.DataError, match=r"those of the other one by one$"):
+            wb.compare({"a": one, "b": other})

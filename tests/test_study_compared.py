@@ -92,6 +92,17 @@ def test_a_series_has_its_errors_by_blocks_and_says_so(findings, page):
         assert fit.heldout.prior_worth.clusters == 5
         assert {one.cross_entropy.clusters for one in fit.heldout.predictive} <= {5}
     assert any(fit.heldout.predictive for fit in findings.fits)
+
+
+@pytest.mark.slow
+def test_differences_are_told_on_left_out_training_rows_too(findings, page):
+    best = findings.ranking.contenders[0].name
+    for one in findings.ranking.contenders[1:]:
+        apart = [findings.fit(name).left_out.cross_entropy.value for name in (one.name, best)]
+        assert one.left_out.value == pytest.approx(apart[0] - apart[1], abs=1e-9)
+        assert one.left_out.clusters == 15
+    assert findings.ranking.contenders[0].left_out is None
+    assert "ΔCE left out is the same difference on the training rows" in page
     assert findings.fit("Gamma").heldout.divergence.p_value is None
     assert "40 held-out rows in 5 blocks of neighbours in time (week)" in page
     assert "There is no p-value: neighbouring rows are not independent" in page

@@ -9,10 +9,13 @@ import numpy as np
 import pandas as pd
 
 from workbench import information
+from workbench.cross_validation import CrossValidation
 from workbench.errors import DataError, ModelError, nearest
 from workbench.evaluation import Evaluation
 from workbench.implied import Spread, implied_spreads
 from workbench.information import Mean
+from workbench.leaving_out import LeaveOneOut
+from workbench.reweighting import PsisLoo
 
 FEW_ROWS = 100
 SMALL_TOTAL = 4.0  # nats in all, as in arviz-stats' compare
@@ -138,11 +141,12 @@ class Comparison:
         models were fitted on, the fitted parameters are paid for as in AIC, k nats in all each
         (Vuong's corrected statistic); it is then standard normal only where the two models do not
         share the density that is nearest to the truth, as nested ones may. On held-out rows the
-        fits are fixed, and it is standard normal wherever the rows' error can be trusted.
+        fits are fixed, and it is standard normal wherever the rows' error can be trusted. Rows
+        that were left out have paid.
         """
         a, b = self._evaluation(name), self._evaluation(other)
         rows = self.difference(name, other).rows
-        paid = 0.0 if a.heldout else (a.k - b.k) / rows.count
+        paid = 0.0 if a.heldout or a.left_out else (a.k - b.k) / rows.count
         return (rows.value + paid) / rows.se if rows.se > 0 else math.nan
 
     def separated(self, name: str) -> bool:
@@ -164,7 +168,8 @@ class Comparison:
     @property
     def flags(self) -> tuple[str, ...]:
         """What makes a difference hard to trust on these rows."""
-        said = [f"only {self.rows:g} held-out rows"] if self.rows < FEW_ROWS else []
+        held_out = "held-out " * self.evaluations[self.best].heldout
+        said = [f"only {self.rows:g} {held_out}rows"] if self.rows < FEW_ROWS else []
         for name in self.evaluations:
             gap = self.above_best(name)
             if gap is not None:
@@ -241,18 +246,28 @@ class Comparison:
 
 
 def compare(
-    evaluations: Mapping[str, Evaluation], *, reference: str | None = None, level: float = 0.95
+    evaluations: Mapping[str, Evaluation | LeaveOneOut | CrossValidation | PsisLoo],
+    *,
+    reference: str | None = None,
+    level: float = 0.95,
 ) -> Comparison:
     """Compare fits on the same rows: same labels, outcomes and weights, in the same order.
 
+    evaluations
+        By name. Of training rows whose losses leave them out, those of `leave_one_out` and
+        `psis_loo` compare with each other, and those of `cross_validate` over as many folds.
     reference
         A model to which others are related; by default the first. Raises DataError where the
         rows differ, or a name is unknown.
     """
     if not evaluations:
         raise DataError("there is no evaluation to compare")
-    first_name, first = next(iter(evaluations.items()))
-    for name, evaluation in evaluations.items():
+    told = {
+        name: one if isinstance(one, Evaluation) else one.evaluation
+        for name, one in evaluations.items()
+    }
+    first_name, first = next(iter(told.items()))
+    for name, evaluation in told.items():
         if why := unlike(evaluation, first):
             raise DataError(f"'{name}' is not comparable with '{first_name}': {why}")
         if not evaluation.ranked:
@@ -263,7 +278,7 @@ def compare(
     reference = reference or first_name
     if reference not in evaluations:
         raise DataError(f"no model '{reference}' to refer to{nearest(reference, evaluations)}")
-    ordered = dict(sorted(evaluations.items(), key=lambda item: item[1].cross_entropy.value))
+    ordered = dict(sorted(told.items(), key=lambda item: item[1].cross_entropy.value))
     return Comparison(ordered, reference, _competitor(ordered), level)
 
 
@@ -274,6 +289,9 @@ def unlike(one: Evaluation, other: Evaluation) -> str:
             "they were not evaluated on the same rows with the same outcomes, so nothing can be "
             "paired; give both one Dataset, or one outcome and one unit of the likelihood"
         )
+    if one.left_out != other.left_out:
+        ways = [each.left_out or "not at all" for each in (one, other)]
+        return f"its rows are left out of the fits {ways[0]}, those of the other {ways[1]}"
     if one.heldout != other.heldout:
         return "only one of them is held out; evaluate both on rows that neither was fitted on"
     apart = one.atoms != other.atoms

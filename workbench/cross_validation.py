@@ -1,6 +1,7 @@
 """Cross-validation: each row's loss under the fit of the folds that do not hold it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from workbench import information, resampling
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
+from workbench.evaluation import Evaluation, left_out
 from workbench.information import Mean
 from workbench.recorded import clusters_of
 from workbench.table import Folds
@@ -29,6 +31,7 @@ class CrossValidation:
     labels: np.ndarray
     fold: np.ndarray
     failed: tuple[int, ...]
+    fit: Estimate = field(repr=False)  # of all rows
 
     @property
     def cross_entropy(self) -> Mean:
@@ -40,6 +43,16 @@ class CrossValidation:
         where a fold failed.
         """
         return self._mean(self.pointwise)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The rows with their losses left out, as `wb.compare` takes them.
+
+        Raises ModelError where a fold has no optimum.
+        """
+        if self.failed:
+            raise ModelError(f"{self.name} cannot be compared: {self.advice}")
+        return left_out(self.fit, self.pointwise, f"in {self.fold.max() + 1} folds")
 
     @property
     def optimism(self) -> Mean:
@@ -110,6 +123,7 @@ def cross_validate(fit: Estimate, folds: Folds) -> CrossValidation:
         labels=np.asarray(problem.rows.labels),
         fold=folds.number,
         failed=tuple(failed),
+        fit=fit,
     )
 
 

@@ -24,6 +24,7 @@ from workbench.recorded import Recording, recording_of
 RANDOMISATIONS = 20
 FITTED = "the expected outcome"  # a column beside the predictors
 TIME = "the time"
+LEFT_OUT = "one by one"
 MOST_REPEATED = 1_000_000  # rows that frequency weights may make
 
 
@@ -56,6 +57,7 @@ class Evaluation:
     seed: int
     problem: Problem = field(repr=False)  # the declaration on these rows
     theta: np.ndarray  # where it was evaluated
+    left_out: str = ""  # how rows were left out of the fits their losses are under; empty: not
 
     @property
     def ranked(self) -> bool:
@@ -91,10 +93,13 @@ class Evaluation:
         times = self.weights
         if (times == 1).all() or (times % 1).any() or times.sum() > MOST_REPEATED:
             return self
-        problem = self.problem.unweighted()
         places = np.repeat(np.arange(len(times)), times.astype(int))
+        return self._at(places, self.problem.unweighted())
 
-        def repeated(array: np.ndarray | None) -> np.ndarray | None:
+    def _at(self, places: np.ndarray, problem: Problem) -> "Evaluation":
+        """The rows at these places, as often as they are named, which are those of `problem`."""
+
+        def taken(array: np.ndarray | None) -> np.ndarray | None:
             return None if array is None else array[places]
 
         return replace(
@@ -102,10 +107,10 @@ class Evaluation:
             pointwise=self.pointwise[places],
             observed=self.observed[places],
             labels=self.labels[places],
-            weights=np.ones(len(places)),
-            groups=repeated(self.groups),
-            clusters=repeated(self.clusters),
-            times=repeated(self.times),
+            weights=problem.rows.weights,
+            groups=taken(self.groups),
+            clusters=taken(self.clusters),
+            times=taken(self.times),
             distribution=problem.distribution(self.theta) if self.distribution else None,
             problem=problem,
         )
@@ -372,6 +377,21 @@ def evaluate(
         problem=problem,
         theta=fit.theta,
     )
+
+
+def left_out(fit: Estimate, losses: np.ndarray, how: str) -> Evaluation:
+    """The training rows of a fit, each under one that has not seen it: losses (n,), nats.
+
+    They are of the outcome as the model takes it in, and NaN for rows that no fit left out, which
+    are left out here too. Such rows compare like held-out ones, but have no KL: the distributions
+    are those of the whole fit.
+    """
+    seen = evaluate(fit)
+    found = replace(
+        seen, pointwise=seen.pointwise + losses + fit.problem.pointwise(fit.theta), left_out=how
+    )
+    kept = np.flatnonzero(~np.isnan(losses))
+    return found if len(kept) == len(losses) else found._at(kept, seen.problem.among(kept))
 
 
 def _training_nll(fit: Estimate, recording: Recording) -> float:

@@ -277,6 +277,7 @@ class Contender(Value):
     separated: bool  # from the best, by `Ranking.limit` standard errors
     above_competitor: Quantity | None  # a lower bound of this model's KL; None for the competitor
     above_reference: Quantity | None = None  # where the study chose one; None for itself
+    left_out: Quantity | None = None  # above the best, on training rows that are left out
 
 
 class Ranking(Value):

@@ -6,13 +6,15 @@ weighs so much that one step will not do, the fit is made again without it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from workbench import information, resampling
-from workbench.errors import DataError
+from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
+from workbench.evaluation import LEFT_OUT, Evaluation, left_out
 from workbench.information import Mean
 from workbench.leverage import Influence, influence
 from workbench.recorded import clusters_of
@@ -63,6 +65,16 @@ class LeaveOneOut:
     def cross_entropy(self) -> Mean:
         """CE of rows that the fit has not seen, nats per row; lower is better."""
         return self._mean(self.pointwise)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The rows with their losses left out, as `wb.compare` takes them.
+
+        Raises ModelError where a row has none, as without it there is no optimum.
+        """
+        if len(self.failed):
+            raise ModelError(f"{self.name} cannot be compared: {self.advice}")
+        return left_out(self.influence.fit, self.pointwise, LEFT_OUT)
 
     @property
     def optimism(self) -> Mean:

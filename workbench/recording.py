@@ -1,7 +1,7 @@
 """Live results as plain data: a fit, its held-out rows and the ranking, as findings keep them."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import xarray as xr
 from workbench import findings as found
 from workbench import information
 from workbench.agreement import Checks
-from workbench.comparison import SMALL_TOTAL, Comparison, unlike
+from workbench.comparison import SMALL_TOTAL, Comparison, Difference, unlike
 from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
 from workbench.findings import NOTHING, Quantity
@@ -303,10 +303,14 @@ def baseline_found(define: str, baseline: Evaluation) -> found.BaselineFound:
 
 
 def ranking_found(
-    comparison: Comparison, unranked: dict[str, str], chosen: str | None
+    comparison: Comparison,
+    left_out: Mapping[str, Difference],
+    unranked: dict[str, str],
+    chosen: str | None,
 ) -> found.Ranking:
     """The comparison, best model first, and the models that cannot take part.
 
+    `left_out` has each rival's difference from the best on training rows that are left out.
     `chosen` is the reference that the study asked for; to none other are all models related.
     """
     first = comparison.evaluations[comparison.best]
@@ -324,6 +328,7 @@ def ranking_found(
                 separated=comparison.separated(name),
                 above_competitor=Quantity.of(bound.mean) if bound else None,
                 above_reference=Quantity.of(above.mean) if above else None,
+                left_out=Quantity.of(left_out[name].mean) if name in left_out else None,
             )
         )
     return found.Ranking(

@@ -6,6 +6,7 @@ the posterior without it. Pareto smoothing steadies the weights, and its k-hat s
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from scipy.special import logsumexp
 from workbench import information
 from workbench.errors import ModelError
 from workbench.estimate import Estimate, Laplace, smoothed
+from workbench.evaluation import LEFT_OUT, Evaluation, left_out
 from workbench.information import Mean
 from workbench.leverage import units_of
 from workbench.recorded import clusters_of
@@ -43,6 +45,11 @@ class PsisLoo:
     def cross_entropy(self) -> Mean:
         """CE of rows that the posterior has not seen, nats per row; lower is better."""
         return self._mean(self.pointwise)
+
+    @cached_property
+    def evaluation(self) -> Evaluation:
+        """The rows with their losses left out, as `wb.compare` takes them."""
+        return left_out(self.laplace.fit, self.pointwise, LEFT_OUT)
 
     @property
     def waic(self) -> Mean:

@@ -4,7 +4,7 @@ import platform
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +15,7 @@ import xarray as xr
 
 from workbench import findings as found
 from workbench.agreement import FALSE_ALARMS, check
-from workbench.comparison import compare, unlike
+from workbench.comparison import Difference, compare, unlike
 from workbench.errors import DataError, ModelError
 from workbench.estimate import (
     Estimate,
@@ -280,7 +280,8 @@ class Study(StudyFile):
             if name not in ranked
         }
         comparison = compare(ranked, reference=reference)
-        return ranking_found(comparison, unranked, self.report.reference)
+        again = _compared_left_out({name: fitted[name] for name in ranked}, comparison.best)
+        return ranking_found(comparison, again, unranked, self.report.reference)
 
     @property
     def _baseline_define(self) -> str:
@@ -322,6 +323,20 @@ def _left_out(fit: Estimate) -> LeaveOneOut | str:
         return leave_one_out(fit)
     except ModelError as reason:
         return str(reason)
+
+
+def _compared_left_out(fitted: dict[str, Fitted], best: str) -> dict[str, Difference]:
+    """By how much more than the best each loses on the training rows, left out of the fits."""
+    told = {
+        name: replace(one.left_out.evaluation, clusters=one.training.clusters)
+        for name, one in fitted.items()
+        if not isinstance(one.left_out, str) and not one.left_out.failed.size
+    }
+    if best not in told:
+        return {}
+    comparison = compare({name: one for name, one in told.items() if not unlike(one, told[best])})
+    return {name: comparison.difference(name, best) for name in comparison.evaluations
+            if name != best}  # fmt: skip
 
 
 def _reweighted(map_fit: Estimate, seed: int) -> PsisLoo | str | None:

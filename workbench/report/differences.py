@@ -4,7 +4,7 @@ from workbench.findings import Contender, Ranking
 from workbench.report.layout import NONE, Row, Table, cells, columns
 from workbench.report.numbers import UNKNOWN, decimals, quantity, ratio, to_error
 
-BY_ROWS, IMPLIED = "SE by rows", "SE implied"
+BY_ROWS, IMPLIED, LEFT_OUT = "SE by rows", "SE implied", "ΔCE left out"
 
 
 def used(one: Contender) -> str:
@@ -19,21 +19,24 @@ def difference_table(ranking: Ranking) -> Table:
     best, *rivals = ranking.contenders
     related = any(one.above_reference for one in ranking.contenders)
     names = [best, *rivals] if related and best.name != ranking.reference else rivals
-    rows = tuple(_row(one, ranking, related) for one in names)
+    again = any(one.left_out for one in rivals)
+    rows = tuple(_row(one, ranking, related, again) for one in names)
     caption = (
         f"Nats per row, row by row. {BY_ROWS} is what these rows show; {IMPLIED} is what outcomes "
         f"in the same rows would give, simulated from {best.name}, if it were true and the rows "
         "independent. ΔCE is told with the larger: rows that decide but are rare may all be "
         "missing here. Vuong's z is ΔCE over its error by rows."
+        + f" {LEFT_OUT} is the same difference on the training rows, each (or its group) left out "
+        "of both fits: new to the parameters, but not to whoever chose the models." * again
     )
     heading = columns(
         "Model", "ΔCE to the best", BY_ROWS, IMPLIED, "ΔCE / larger", "Vuong's z",
-        *[f"ΔCE to {ranking.reference}"] * related,
+        *[LEFT_OUT] * again, *[f"ΔCE to {ranking.reference}"] * related,
     )  # fmt: skip
     return Table("table-differences", "Differences and their errors", caption, heading, rows)
 
 
-def _row(one: Contender, ranking: Ranking, related: bool) -> Row:
+def _row(one: Contender, ranking: Ranking, related: bool, again: bool) -> Row:
     gap = one.above_best
     told = [NONE] * 5
     if gap is not None:
@@ -42,8 +45,9 @@ def _row(one: Contender, ranking: Ranking, related: bool) -> Row:
             quantity(gap), _error(one.se_rows), _error(one.se_implied), decimals(ratio(gap), 1),
             decimals(z, 1),
         ]  # fmt: skip
+    left_out = NONE if gap is None else UNKNOWN if one.left_out is None else quantity(one.left_out)
     reference = "the reference" if one.name == ranking.reference else quantity(one.above_reference)
-    return Row(cells(one.name, *told, *[reference] * related))
+    return Row(cells(one.name, *told, *[left_out] * again, *[reference] * related))
 
 
 def _error(se: float | None) -> str:
