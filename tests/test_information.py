@@ -125,7 +125,7 @@ def test_skewness_is_that_of_the_units(rng):
     assert mean(values, weights=weights).skewness == pytest.approx(
         stats.skew(np.repeat(values, weights)), rel=1e-12
     )
-    assert mean(np.ones(5)).skewness == 0
+    assert mean(np.full(7, 0.1)).skewness == 0  # whose mean is rounded
 
 
 @pytest.mark.parametrize("skewness", [-2.0, 1e-9, 0.5, 6.0])

@@ -120,31 +120,70 @@ def test_few_groups_of_many_trials_tell_their_own_error(rng):
     assert held / 300 >= 0.95 - 3 * math.sqrt(0.0475 / 300)
 
 
-def test_patterns_of_categories_are_averaged_by_their_rows(rng):
+def test_patterns_of_categories_have_their_deviance_less_what_is_expected(rng):
     p = np.array([[0.2, 0.3, 0.5], [0.6, 0.2, 0.2]])
     q = np.array([[0.3, 0.3, 0.4], [0.5, 0.25, 0.25]])
-    counts = [rng.multinomial(300, p[0]), rng.multinomial(900, p[1])]
+    counts = np.array([rng.multinomial(300, p[0]), rng.multinomial(900, p[1])])
     found = information.replicated_divergence(counts, q)
-    one, other = (information.kl_discrete(*pair) for pair in zip(counts, q, strict=True))
-    assert found.mean.value == pytest.approx((one.mean.value + 3 * other.mean.value) / 4, rel=1e-12)
-    assert found.mean.se == pytest.approx(math.hypot(one.mean.se, 3 * other.mean.se) / 4, rel=1e-12)
-    statistics = [stats.power_divergence(c, c.sum() * row, lambda_="log-likelihood").statistic
-                  for c, row in zip(counts, q, strict=True)]  # fmt: skip
-    assert found.p_value == pytest.approx(stats.chi2.sf(sum(statistics), 4), rel=1e-9)
+    whole = sum(stats.power_divergence(c, c.sum() * row, lambda_="log-likelihood").statistic
+                for c, row in zip(counts, q, strict=True))  # fmt: skip
+    # Under the model 4 on average, but for what so many rows leave of the next order.
+    assert found.mean.value == pytest.approx((whole - 4) / 2400, abs=0.02 / 2400)
     assert found.label == "KL given the predictors"
     truth = float(np.array([1, 3]) @ (p * np.log(p / q)).sum(axis=1)) / 4
     assert found.mean.value == pytest.approx(truth, abs=4 * found.mean.se)
-    alone = information.replicated_divergence(counts[:1], q[:1])
-    assert alone.mean == one.mean
-    assert (alone.floor, alone.p_value) == (one.floor, one.p_value)
+    assert found.resolved
+    assert found.p_value == pytest.approx(1 / 1001)
 
 
-def test_a_pattern_of_which_nothing_is_known_leaves_the_whole_unknown():
-    unknown = information.replicated_divergence([[10, 20], [1, 1]], [[0.4, 0.6], [0.5, 0.5]])
-    assert math.isnan(unknown.mean.value)
-    assert "alone in their category" in unknown.reason
-    infinite = information.replicated_divergence([[10, 20], [9, 8]], [[0.4, 0.6], [1.0, 0.0]])
-    assert (infinite.mean.value, infinite.p_value) == (math.inf, 0.0)
+def test_two_categories_are_successes_and_failures(rng):
+    n, q = np.array([30, 50, 200]), np.array([0.2, 0.5, 0.7])
+    y = rng.binomial(n, q)
+    found = information.replicated_divergence(
+        np.column_stack([y, n - y]), np.column_stack([q, 1 - q])
+    )
+    assert found.mean.value == pytest.approx(
+        information.binomial_divergence(y, n, q).mean.value, rel=1e-12
+    )
+
+
+def test_categories_that_are_hardly_expected_are_put_together(rng):
+    """Else a perfect model would stand above a floor that counts only what was seen."""
+    q = np.tile([0.93, *[0.01] * 7], (20, 1))
+    found = [
+        information.replicated_divergence(rng.multinomial(25, q[0], size=20), q) for _ in range(60)
+    ]
+    assert found[0].label == "KL given the predictors, a lower bound"
+    values = np.array([one.mean.value for one in found])
+    assert abs(values.mean()) < 4 * values.std() / math.sqrt(60)
+    # Four binomial standard errors of 60 trials at .05.
+    assert np.mean([one.resolved for one in found]) < 0.05 + 4 * math.sqrt(0.0475 / 60)
+    nothing = information.replicated_divergence([[20, 0]] * 5, [[0.99, 0.01]] * 5)
+    assert (nothing.mean.value, nothing.mean.se, nothing.p_value) == (0.0, 0.0, 1.0)
+
+
+def test_what_the_probabilities_leave_is_a_category():
+    part = information.replicated_divergence([[30, 20]], [[0.5, 0.3]])
+    whole = information.replicated_divergence([[30, 20, 0]], [[0.5, 0.3, 0.2]])
+    assert part.mean.value == pytest.approx(whole.mean.value, rel=1e-12)
+
+
+def test_a_certainty_that_holds_costs_nothing():
+    assert information.binomial_deviances([0, 10], [10, 10], [0.0, 1.0]).tolist() == [0, 0]
+    certain = information.binomial_divergence([10, 5, 4], [10, 10, 10], [1, 0.5, 0.5])
+    assert math.isfinite(certain.mean.value)
+    impossible = information.replicated_divergence([[10, 20], [9, 8]], [[0.4, 0.6], [1.0, 0.0]])
+    assert (impossible.mean.value, impossible.p_value) == (math.inf, 0.0)
+
+
+def test_sizes_that_differ_keep_the_coverage(rng):
+    """One group of a thousand trials, and single ones that have no error of their own."""
+    n, held = np.array([1000] + [1] * 49), 0
+    truth = 0.5 * math.log(0.5 / 0.4) + 0.5 * math.log(0.5 / 0.6)
+    for _ in range(150):
+        low, high = information.binomial_divergence(rng.binomial(n, 0.5), n, 0.4).mean.interval()
+        held += low <= truth <= high
+    assert held / 150 >= 0.95 - 3 * math.sqrt(0.0475 / 150)
 
 
 def test_impossible_outcomes_and_few_groups_are_told():
@@ -161,6 +200,9 @@ def test_impossible_outcomes_and_few_groups_are_told():
         (lambda: information.binomial_divergence([1], 3, 1.5), "between 0 and 1"),
         (lambda: information.poisson_divergence([0.5], 3), "counts are whole numbers"),
         (lambda: information.poisson_divergence([1], 0), "means are finite and above 0"),
+        (lambda: information.replicated_divergence([3, 4], [0.5, 0.5]), "a line for each pattern"),
+        (lambda: information.replicated_divergence([[0, 0]], [[0.5, 0.5]]), "one above 0 in each"),
+        (lambda: information.replicated_divergence([[3, 4]], [[0.7, 0.6]]), "no more than 1"),
     ],
 )
 def test_what_is_not_replicated_is_refused(ask, sentence):

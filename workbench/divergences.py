@@ -10,6 +10,7 @@ from workbench.density import Distribution
 from workbench.information import Divergence, Mean
 
 CALIBRATION = "calibration KL, a lower bound"
+ENOUGH_A_PATTERN = 10  # rows, or trials, that share their predictors, on average
 ENOUGH_A_CATEGORY = 5  # rows for each category seen, from which on counts tell more than spacings
 MOST_SIMULATED = 1000  # rows on which the null of randomised outcomes is simulated
 MOST_ATOMS = 1000  # values whose cells are known, to simulate what randomised outcomes make of them
@@ -76,36 +77,39 @@ def given_predictors(
 ) -> Divergence | None:
     """KL given the predictors of discrete outcomes, (m,), of rows that share all of theirs, (m,).
 
-    Of binary outcomes, and of numbers of successes, by the deviance; of others by the frequencies
-    of each pattern of predictors. None where there is no such outcome, or not five rows (trials)
-    on average for each category of each pattern.
+    The outcomes of each pattern of predictors against the model's chances of all its values, of
+    numbers of successes trial by trial. None where there is no such outcome, or less than ten rows
+    (trials) a pattern on average.
     """
     if not predictors or not density.is_discrete(distribution) or (weights % 1).any():
         return None
-    rows = np.repeat(np.arange(len(observed)), weights.astype(int))
+    trials = _trials(distribution, observed)
+    rows = np.flatnonzero(weights if trials is None else weights * trials[0])
     first, pattern = np.unique(
         np.array(predictors)[:, rows], axis=1, return_index=True, return_inverse=True
     )[1:]
-    y, places = observed[rows], rows[first]
-    if (trials := _trials(distribution, observed)) is not None:
-        n, q = (part[places] for part in trials)
-        n = n * np.bincount(pattern)
-        if n.sum() < 2 * ENOUGH_A_CATEGORY * len(n):
+    y, times, places = observed[rows], weights[rows], rows[first]
+    if trials is None:
+        values = _atoms(distribution, observed, None)
+        if times.sum() < ENOUGH_A_PATTERN * len(places) or len(values) > MOST_ATOMS:
             return None
-        found = information.binomial_divergence(np.bincount(pattern, y), n, q)
-        if n.sum() > len(y):
-            return found
-        return replace(found, mean=replace(found.mean, unit="nats per row"))  # a row is a trial
-    tables = [np.unique(y[pattern == at], return_counts=True) for at in range(len(places))]
-    if len(y) < ENOUGH_A_CATEGORY * sum(len(seen) for seen, _ in tables):
+        values = values[: int(np.searchsorted(values, y.max())) + 1]  # beyond them is the rest
+        counts = np.zeros((len(places), len(values)))
+        np.add.at(counts, (pattern, np.searchsorted(values, y)), times)
+        alike = _among(distribution, places, len(observed))
+        chances = [np.broadcast_to(np.exp(density.log_density(alike, value)), places.shape)
+                   for value in values]  # fmt: skip
+        return information.replicated_divergence(counts, np.minimum(np.array(chances).T, 1.0))
+    n, q = (part[rows] for part in trials)
+    size, successes = np.bincount(pattern, times * n), np.bincount(pattern, times * y)
+    if size.sum() < ENOUGH_A_PATTERN * len(places):
         return None
-    chances = [
-        np.minimum(
-            density.probabilities(_among(distribution, place, len(observed)), seen.tolist()), 1.0
-        )
-        for place, (seen, _) in zip(places[:, None], tables, strict=True)
-    ]
-    return information.replicated_divergence([counts for _, counts in tables], chances)
+    chance = q[first]
+    found = information.replicated_divergence(
+        np.column_stack([successes, size - successes]), np.column_stack([chance, 1 - chance])
+    )
+    unit = "nats per trial" if size.sum() > times.sum() else found.mean.unit
+    return replace(found, mean=replace(found.mean, unit=unit))
 
 
 def vector_divergences(

@@ -72,7 +72,8 @@ class Evaluation:
     @property
     def nll(self) -> float:
         """The sum over rows, in nats."""
-        return float(self.weights @ self.pointwise)
+        counted = self.weights > 0
+        return float(self.weights[counted] @ self.pointwise[counted])
 
     @cached_property
     def cross_entropy(self) -> Mean:

@@ -14,6 +14,7 @@ type Array = npt.NDArray[np.float64]
 type Codes = npt.NDArray[np.integer[Any]]
 
 FEW_UNITS = 40  # independent units below which Student's t replaces the normal quantile
+ROUNDING = 1e-10  # of sums that are equal but for the order of their terms
 NO_SKEWNESS = 1e-6  # over √n, below which undoing it would only lose digits
 
 
@@ -40,6 +41,12 @@ class Mean:
             raise DataError(f"a mean in {self.unit} has no value in bits: only nats convert")
         unit = self.unit.replace("nats", "bits")
         return replace(self, value=bits(self.value), se=bits(self.se), unit=unit)
+
+    def enlarged(self, se: float) -> "Mean":
+        """With this standard error where it is larger; the third cumulant stays what it was."""
+        if not se > self.se:
+            return self
+        return replace(self, se=se, skewness=self.skewness * (self.se / se) ** 3)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
         """Two-sided limits at quantiles of Student's t, with its skewness undone (Hall 1992).
@@ -81,7 +88,10 @@ def mean(
     clusters = None if codes is None else int(codes.max()) + 1
     if not np.isfinite(value):
         return Mean(value, math.nan, round(total), unit, clusters)
-    se, skewness = _spread(v - value, w, codes)
+    deviations = v - value
+    if np.abs(deviations).max() <= 4 * np.finfo(float).eps * abs(value):
+        deviations = np.zeros(v.shape)  # equal values, whose mean is rounded
+    se, skewness = _spread(deviations, w, codes)
     return Mean(value, se, round(total), unit, clusters, skewness)
 
 
@@ -98,6 +108,12 @@ def simultaneous_z(rivals: int, level: float = 0.95, units: float = math.inf) ->
     """
     tail = (1 - level) / (2 * rivals)
     return float(stats.t.isf(tail, units - 1) if units < FEW_UNITS else stats.norm.isf(tail))
+
+
+def tail_probability(null: Array, value: float) -> float:
+    """The share of `null` and of `value` itself that reaches it, but for rounding: a p-value."""
+    reached = null >= value - ROUNDING * max(abs(value), float(np.abs(null).max()))
+    return float((1 + np.count_nonzero(reached)) / (1 + null.size))
 
 
 def bits(nats: float) -> float:

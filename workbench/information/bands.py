@@ -4,7 +4,6 @@ Quantiles of the normal scores, the coverage of central intervals, and the relia
 probabilities (isotonic recalibration); each with what a perfect model gives for as many rows.
 """
 
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -71,7 +70,7 @@ def interval_coverage(
     """
     inside = np.abs(np.asarray(u, float) - 0.5) < level / 2
     found = mean(inside.astype(float), weights=weights, groups=groups, unit="share of rows")
-    return replace(found, se=max(found.se, float(np.sqrt(level * (1 - level) / found.count))))
+    return found.enlarged(float(np.sqrt(level * (1 - level) / found.count)))
 
 
 def recalibrated(

@@ -13,7 +13,7 @@ from scipy import stats
 from scipy.special import expit, logit, xlog1py, xlogy
 
 from workbench.errors import DataError
-from workbench.information.averages import Array, Mean, effective_units, mean
+from workbench.information.averages import Array, Mean, effective_units, mean, tail_probability
 from workbench.information.bands import recalibrated
 from workbench.information.calibration import DEPENDENT, FEWEST_UNITS, LOWER_BOUND
 from workbench.information.divergence import Divergence
@@ -78,7 +78,7 @@ def recalibration_divergence(
     gain, m = _losses(outcome, q) - _losses(outcome, recalibrated), q.size
     found = mean(gain, groups=groups)
     se = math.hypot(found.se, 1 / units)
-    centred = replace(found, value=found.value - 1 / m, se=se)
+    centred = replace(found, value=found.value - 1 / m).enlarged(se)
     floor = float(stats.chi2.isf(0.05, 2) - 2) / (2 * units)
     if groups is not None:
         return Divergence(centred, LOWER_BOUND, floor, None, DEPENDENT)
@@ -90,11 +90,11 @@ def _found(
 ) -> Divergence:
     found = mean(gain, groups=groups)
     se = math.hypot(found.se, spread)
-    centred = replace(found, value=found.value - centre, se=se)
+    centred = replace(found, value=found.value - centre).enlarged(se)
     if groups is not None:
         floor = float(stats.norm.isf(0.05)) * spread
         return Divergence(centred, LOWER_BOUND, floor, None, DEPENDENT)
-    p_value = float((1 + np.sum(null >= found.value)) / (1 + null.size))
+    p_value = tail_probability(null, found.value)
     floor = float(np.quantile(null, 0.95)) - centre
     return Divergence(centred, LOWER_BOUND, floor, p_value)
 

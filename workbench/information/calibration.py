@@ -16,7 +16,7 @@ from scipy import stats
 from scipy.special import ndtri, ndtri_exp, psi
 
 from workbench.errors import DataError
-from workbench.information.averages import Array, Mean, effective_units, mean
+from workbench.information.averages import Array, Mean, effective_units, mean, tail_probability
 from workbench.information.divergence import Divergence, log_ratios, plugin_floor
 
 SPACING = 3  # order statistics to either side that make one spacing
@@ -107,8 +107,7 @@ def calibration_divergence(
     own: Array = null_estimates(n) if null is None else np.asarray(null, float)
     floor = float(stats.norm.isf(0.05) * own.std(ddof=1))
     tested = local[0].mean() if null is None else raw.value
-    p_value = (1 + np.sum(own >= tested)) / (1 + len(own))
-    return Divergence(centred, label, floor, float(p_value))
+    return Divergence(centred, label, floor, tail_probability(own, float(tested)))
 
 
 @lru_cache(maxsize=256)
@@ -175,9 +174,10 @@ def pit_histogram_divergence(
     local = mean(log_ratios(counts, np.full(bins, 1 / bins))[codes], groups=groups)
     value = local.value - (bins - 1) / (2 * n)
     se = math.hypot(local.se, math.sqrt((bins - 1) / 2) / units)
+    centred = replace(local, value=value).enlarged(se)
     p_value = None if groups is not None else float(stats.chi2.sf(2 * n * local.value, bins - 1))
     return Divergence(
-        replace(local, value=value, se=se),
+        centred,
         f"KL in {bins} bins, a lower bound",
         plugin_floor(bins, units),
         p_value,

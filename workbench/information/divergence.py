@@ -15,6 +15,8 @@ from workbench.information.entropy import checked_counts, entropy_chao_wang_jost
 
 MOST_SINGLETONS = 0.3  # share of rows alone in their category, above which entropy is guesswork
 ENOUGH_EXPECTED = 5.0  # rows expected in a cell of the G-test; rarer categories are pooled
+REPLICATES = 400  # samples of the model, of which the floor is the 95 % point
+NULL_SEED = 20130606
 ROUNDING = 1e-9  # by which given probabilities may exceed 1 in all
 
 
@@ -50,8 +52,9 @@ def kl_discrete(
     `probabilities` are the model's for the same categories, fixed without these rows; what they
     leave to 1 belongs to categories not listed. The estimate is the cross-entropy less the
     Chao-Wang-Jost entropy. Its standard error keeps the second-order term (K-1)/2m², without
-    which it would vanish near KL = 0, and its interval is as skew as a non-central chi-squared. For
-    rows in groups use `calibration_divergence`.
+    which it would vanish near KL = 0, and its interval is as skew as a non-central chi-squared.
+    The floor, and the least standard error, are of 400 samples of the model itself; the p-value is
+    that of the G-test. For rows in groups use `calibration_divergence`.
     """
     c, q = checked_counts(counts), _checked_probabilities(probabilities)
     if q.shape != c.shape:
@@ -66,13 +69,13 @@ def kl_discrete(
     if alone > MOST_SINGLETONS:
         reason = f"{alone:.0%} of the rows are alone in their category: the entropy is not known"
         return Divergence(Mean(math.nan, math.nan, m), "KL", math.nan, None, reason)
-    cross_entropy = -xlogy(c, np.where(c > 0, q, 1)).sum() / m
-    value = float(cross_entropy - entropy_chao_wang_jost(c))
+    value = _estimate(c, q)
     categories = int(np.count_nonzero(c))
-    se, skewness = error_of_frequencies(*moments(c, q), categories - 1, m)
-    p_value, reason = g_test([pooled_g(c, q)])
-    mean = Mean(value, se, m, skewness=skewness)
-    return Divergence(mean, "KL", plugin_floor(categories, m), p_value, reason)
+    se, skewness = error_of_frequencies(*_moments(c, q), categories - 1, m)
+    p_value, reason = _g_test(c, q)
+    null = _null(q, m)
+    mean = Mean(value, se, m, skewness=skewness).enlarged(float(null.std(ddof=1)))
+    return Divergence(mean, "KL", float(np.quantile(null, 0.95)), p_value, reason)
 
 
 def kl_plugin(counts: npt.ArrayLike, probabilities: npt.ArrayLike) -> float:
@@ -125,18 +128,32 @@ def error_of_frequencies(
     if not whole > 0:
         return 0.0, 0.0
     cumulant = left * third + 3 * less + freedom
-    return math.sqrt(whole) / rows, cumulant / whole**1.5 * math.sqrt(rows)
+    return math.sqrt(whole) / rows, float(cumulant / whole**1.5 * math.sqrt(rows))
 
 
-def moments(counts: Array, probabilities: Array) -> tuple[float, float]:
+def _estimate(counts: Array, probabilities: Array) -> float:
+    """Cross-entropy of the rows less their Chao-Wang-Jost entropy."""
+    cross_entropy = -xlogy(counts, np.where(counts > 0, probabilities, 1)).sum() / counts.sum()
+    return float(cross_entropy - entropy_chao_wang_jost(counts))
+
+
+def _null(probabilities: Array, rows: int) -> Array:
+    """Estimates from samples of the model; what is not listed is one category of them."""
+    whole = np.append(probabilities, max(0.0, 1 - probabilities.sum()))
+    whole = whole / whole.sum()
+    drawn = np.random.default_rng([NULL_SEED, rows]).multinomial(rows, whole, REPLICATES)
+    return np.array([_estimate(counts.astype(float), whole) for counts in drawn])
+
+
+def _moments(counts: Array, probabilities: Array) -> tuple[float, float]:
     """Second and third central moment of the rows' log ratios, times their number."""
     ratios = log_ratios(counts, probabilities)
     apart = ratios - counts @ ratios / counts.sum()
     return float(counts @ apart**2), float(counts @ apart**3)
 
 
-def pooled_g(counts: Array, probabilities: Array) -> tuple[float, int]:
-    """The likelihood-ratio statistic and its degrees of freedom, rare categories in one cell."""
+def _g_test(counts: Array, probabilities: Array) -> tuple[float | None, str]:
+    """p-value of the likelihood-ratio test, categories too rare for it put into one cell."""
     m = counts.sum()
     unlisted = max(0.0, 1 - probabilities.sum())
     observed, expected = np.append(counts, 0.0), m * np.append(probabilities, unlisted)
@@ -145,17 +162,10 @@ def pooled_g(counts: Array, probabilities: Array) -> tuple[float, int]:
     expected = np.append(expected[~rare], expected[rare].sum())
     cells = expected > m * ROUNDING
     if cells.sum() < 2:
-        return 0.0, 0
-    observed, expected = observed[cells], expected[cells]
-    return float(2 * xlogy(observed, observed / expected).sum()), int(cells.sum()) - 1
-
-
-def g_test(statistics: Sequence[tuple[float, int]]) -> tuple[float | None, str]:
-    """p-value of independent G statistics added up, each with its degrees of freedom."""
-    total, freedom = (sum(one) for one in zip(*statistics, strict=True))
-    if not freedom:
         return None, "fewer than two categories are expected often enough for a test"
-    return float(stats.chi2.sf(total, freedom)), ""
+    observed, expected = observed[cells], expected[cells]
+    statistic = 2 * xlogy(observed, observed / expected).sum()
+    return float(stats.chi2.sf(statistic, cells.sum() - 1)), ""
 
 
 def _checked_probabilities(probabilities: npt.ArrayLike) -> Array:

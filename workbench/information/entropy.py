@@ -1,6 +1,7 @@
 """Entropy of a sample: of categories from their counts, of a number from nearest neighbours."""
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -106,6 +107,7 @@ def checked_counts(counts: npt.ArrayLike) -> Array:
     return c
 
 
+@lru_cache(maxsize=4096)
 def _tail_sum(n: float, missing: float) -> float:
     """Σ_{j≥0} (1-A)^j / (n+j) = ∫₀¹ t^(n-1) / (1 - (1-A)t) dt, for A = missing.
 

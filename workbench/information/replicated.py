@@ -7,24 +7,17 @@ few trials a group its half degree of freedom is wrong.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
-from scipy.special import logit, xlogy
+from scipy.special import xlogy
 
 from workbench.errors import DataError
-from workbench.information.averages import Array, Mean
-from workbench.information.divergence import (
-    Divergence,
-    error_of_frequencies,
-    g_test,
-    kl_discrete,
-    moments,
-    plugin_floor,
-    pooled_g,
-)
+from workbench.information.averages import Array, Mean, tail_probability
+from workbench.information.divergence import Divergence, error_of_frequencies
 
 REPLICATES = 1000  # simulated outcomes of the model that make the null's law
 NULL_SEED = 20130606
@@ -32,6 +25,8 @@ FEWEST_GROUPS = 5  # below which their spread tells no standard error
 ENOUGH_TRIALS = 20  # in a group on average, to tell its own error
 TAIL = 1e-12  # probability that the exact expectations leave out at the upper end
 CELLS = 2_000_000  # numbers held at once
+RARE = 0.5  # times that a category is expected in a pattern, below which it is put to others
+LEFT_OVER = 1e-9  # probability that is rounding
 GIVEN_PREDICTORS = "KL given the predictors"
 
 
@@ -40,7 +35,8 @@ def binomial_deviances(
 ) -> Array:
     """2 [y log(y/nq) + (n - y) log((n - y)/n(1 - q))] of each group: twice nats, 0 where y = nq."""
     y, n, q = _checked_binomial(successes, trials, probabilities)
-    return _binomial(y, n, q)
+    counts, chances = np.stack([y, n - y], axis=-1), np.stack([q, 1 - q], axis=-1)
+    return 2 * _plugin(counts, n, chances)
 
 
 def poisson_deviances(counts: npt.ArrayLike, means: npt.ArrayLike) -> Array:
@@ -70,24 +66,18 @@ def binomial_divergence(
     """KL per trial of grouped binary outcomes: D/2N - E_q[D]/2N over all N trials, in nats.
 
     `probabilities` are the model's, fixed without these rows. A group is of trials alike in all
-    predictors, and independent given them: else it is the KL seen by the groups alone.
+    predictors, and independent given them: else it is the KL seen by the groups alone. What is
+    taken off is exact at the model and near it. Where outcomes are rarer under the model than one
+    in a group, and in truth are not, it is too little, by up to half a nat a group: of 200 groups
+    of 20 and p = .01 against q = .001 the estimate is .027 on average, and KL .014.
 
-    The standard error is that within groups, by the delta method at their own frequencies, if they
-    have 20 trials on average, else that of the spread between them, with each a unit; and no less
+    The standard error is that within groups of 20 trials or more, by the delta method at their own
+    frequencies, and that of the spread between smaller ones, of which each is a unit; it is no less
     than that of a perfect model, of which 1,000 simulated outcomes give floor and p-value too.
     """
     y, n, q = _checked_binomial(successes, trials, probabilities)
-    pairs, place = np.unique(np.column_stack([n, q]), axis=0, return_inverse=True)
-    expected = np.array([_expected_binomial(*pair) for pair in pairs])[place.ravel()]
-    return _divergence(
-        _binomial(y, n, q) / 2,
-        expected / 2,
-        n,
-        _within(y, n, q) if n.mean() >= ENOUGH_TRIALS else None,
-        lambda rng, size: _binomial(rng.binomial(n.astype(int), q, size).astype(float), n, q) / 2,
-        GIVEN_PREDICTORS,
-        "nats per trial",
-    )
+    counts, chances = np.column_stack([y, n - y]), np.column_stack([q, 1 - q])
+    return _of_tables(counts, chances, GIVEN_PREDICTORS, "nats per trial")
 
 
 def poisson_divergence(counts: npt.ArrayLike, means: npt.ArrayLike) -> Divergence:
@@ -103,108 +93,159 @@ def poisson_divergence(counts: npt.ArrayLike, means: npt.ArrayLike) -> Divergenc
         _poisson(y, mu) / 2,
         expected / 2,
         np.ones(y.size),
-        None,
+        np.zeros((3, y.size)),
+        1,
         lambda rng, size: _poisson(rng.poisson(mu, size).astype(float), mu) / 2,
         "KL of Poisson means, each row its own",
         "nats per row",
     )
 
 
-def replicated_divergence(
-    counts: Sequence[npt.ArrayLike], probabilities: Sequence[npt.ArrayLike]
-) -> Divergence:
+def replicated_divergence(counts: npt.ArrayLike, probabilities: npt.ArrayLike) -> Divergence:
     """KL of categories given the predictors, from rows that share theirs; nats per row.
 
-    One sequence of counts, and of the model's probabilities for the same categories, for each
-    pattern of predictors. The patterns' own `kl_discrete` are averaged by their rows, and their G
-    statistics added up; a pattern whose entropy is not known leaves the whole unknown. The floor is
-    that of a plug-in with as many degrees of freedom as categories were seen beyond the first of
-    each pattern. For two categories `binomial_divergence` takes its bias off exactly.
+    `counts` and the model's `probabilities` are (G, K): a line for each pattern of predictors, the
+    same categories in all. What the probabilities leave to 1 is one more. As of binary outcomes it
+    is half the deviance from each pattern's own frequencies, less its exact expectation under the
+    model, with floor and p-value of 1,000 simulated outcomes.
+
+    Categories that the model expects less than half a time in a pattern are put together there
+    (into the rarest other one, if they come to less in all), as their expected deviance would be
+    too small for a truth in which they are frequent. What they would add is not seen, and the label
+    then says that it is a lower bound.
     """
-    each = [kl_discrete(c, q) for c, q in zip(counts, probabilities, strict=True)]
-    tables = [(np.asarray(c, float), np.asarray(q, float))
-              for c, q in zip(counts, probabilities, strict=True)]  # fmt: skip
-    rows = sum(one.mean.count for one in each)
-    value = sum(one.mean.count * one.mean.value for one in each) / rows
-    if not math.isfinite(value):
-        reason = next(one.reason for one in each if not math.isfinite(one.mean.value))
-        p_value = 0.0 if value == math.inf else None
-        nothing = Mean(value, math.nan, rows)
-        return Divergence(nothing, GIVEN_PREDICTORS, math.nan, p_value, reason)
-    freedom = int(sum(np.count_nonzero(c) - 1 for c, _ in tables))
-    variance, third = np.sum([moments(c, q) for c, q in tables], axis=0)
-    se, skewness = error_of_frequencies(variance, third, freedom, rows)
-    p_value, reason = g_test([pooled_g(c, q) for c, q in tables])
-    found = Mean(value, se, rows, skewness=skewness)
-    floor = plugin_floor(freedom + 1, rows)
-    return Divergence(found, GIVEN_PREDICTORS, floor, p_value, reason)
+    c, q = _checked_tables(counts, probabilities)
+    impossible = (c > 0) & (q == 0)
+    if impossible.any():
+        return _impossible(int(impossible.any(axis=1).sum()), c, GIVEN_PREDICTORS, "nats per row")
+    pooled_counts, pooled, seen = _pooled(c, q)
+    label = GIVEN_PREDICTORS + ", a lower bound" * (not seen)
+    return _of_tables(pooled_counts, pooled, label, "nats per row")
+
+
+def _pooled(counts: Array, probabilities: Array) -> tuple[Array, Array, bool]:
+    """Tables with rare categories put together in the last column; whether none was."""
+    n = counts.sum(axis=1, keepdims=True)
+    rare = (n * probabilities < RARE) & (probabilities > 0)
+    tables = []
+    for table in (counts, probabilities):
+        kept, together = np.where(rare, 0.0, table), np.where(rare, table, 0.0).sum(axis=1)
+        tables.append(np.column_stack([kept, together]))
+    c, q = tables
+    short = np.flatnonzero((q[:, -1] > 0) & (n[:, 0] * q[:, -1] < RARE))
+    others = np.where(q[short, :-1] > 0, q[short, :-1], np.inf)
+    rarest = others.argmin(axis=1)
+    for table in (c, q):
+        table[short, rarest] += table[short, -1]
+        table[short, -1] = 0.0
+    return c, np.minimum(q, 1.0), not rare.any()
+
+
+def _of_tables(counts: Array, probabilities: Array, label: str, unit: str) -> Divergence:
+    """Of outcomes (G, K) in each of the groups, whose sizes are given."""
+    n = counts.sum(axis=1)
+    plugin = _plugin(counts, n, probabilities)
+    ratios = np.zeros(counts.shape)
+    seen = (counts > 0) & (probabilities > 0)
+    np.log(counts / n[:, None], out=ratios, where=seen)
+    np.subtract(ratios, np.log(probabilities, where=seen, out=np.zeros(counts.shape)), out=ratios)
+    apart = ratios - (counts * ratios).sum(axis=1, keepdims=True) / n[:, None]
+    moments = [(counts * apart**power).sum(axis=1) for power in (2, 3)]
+    freedom = (probabilities > 0).sum(axis=1) - 1.0
+
+    def simulated(rng: np.random.Generator, size: tuple[int, int]) -> Array:
+        drawn = rng.multinomial(n.astype(int), probabilities, size).astype(float)
+        return _plugin(drawn, n, probabilities)
+
+    expected = _expected_plugin(n, probabilities)
+    within = np.array([*moments, freedom])
+    return _divergence(plugin, expected, n, within, counts.shape[1], simulated, label, unit)
 
 
 def _divergence(
     plugin: Array,
     expected: Array,
     sizes: Array,
-    within: tuple[float, float] | None,
+    within: Array,
+    width: int,
     simulated: Callable[[np.random.Generator, tuple[int, int]], Array],
     label: str,
     unit: str,
 ) -> Divergence:
     """Sums over groups of each size, per trial; the whole against outcomes of the model.
 
-    `within` is the standard error by the groups themselves, where they can tell it, and the
-    skewness.
+    `within` are variance and third moment of each group's log ratios, and its degrees of freedom;
+    `width` is how many numbers an outcome is.
     """
-    total, count = sizes.sum(), plugin.size
+    total, count = float(sizes.sum()), plugin.size
     if not np.isfinite(plugin).all():
-        places = int(np.sum(~np.isfinite(plugin)))
-        reason = f"{places} of {count} outcomes have probability 0 under the model"
-        nothing = Mean(math.inf, math.nan, round(total), unit)
-        return Divergence(nothing, label, math.nan, 0.0, reason)
+        return _impossible(int(np.sum(~np.isfinite(plugin))), sizes, label, unit)
     excess = plugin - expected
     value = float(excess.sum() / total)
     rng = np.random.default_rng([NULL_SEED, count])
-    at_once = max(1, CELLS // count)
+    at_once = max(1, CELLS // (count * width))
     pieces = [min(at_once, REPLICATES - done) for done in range(0, REPLICATES, at_once)]
     sums = np.concatenate([simulated(rng, (piece, count)).sum(axis=1) for piece in pieces])
     null = (sums - expected.sum()) / total
-    p_value = float((1 + np.sum(null >= value)) / (1 + REPLICATES))
-    if within is not None:
-        (se, skewness), clusters = within, None
+    large = sizes >= ENOUGH_TRIALS
+    variance, third, freedom = within[:, large].sum(axis=1)
+    se, skewness = error_of_frequencies(variance, third, freedom, total, exact=True)
+    small = excess[~large] - sizes[~large] * (excess[~large].sum() / max(sizes[~large].sum(), 1))
+    if small.size >= FEWEST_GROUPS:
+        between = float(small.size / (small.size - 1) * (small**2).sum()) / total**2
+        found = Mean(value, se, round(total), unit, None, skewness)
+        found = found.enlarged(math.sqrt(se**2 + between))
+    elif large.any():
+        found = Mean(value, se, round(total), unit, None, skewness)
     else:
-        spread = count / max(count - 1, 1) * ((excess - sizes * value) ** 2).sum()
-        se = math.sqrt(spread) / float(total) if count >= FEWEST_GROUPS else math.nan
-        skewness, clusters = 0.0, count if sizes.max() > 1 else None
-    se = float(np.maximum(se, null.std(ddof=1)))
-    mean = Mean(value, se, round(total), unit, clusters, skewness)
-    return Divergence(mean, label, float(np.quantile(null, 0.95)), p_value)
+        found = Mean(value, math.nan, round(total), unit)
+    if not large.any() and sizes.max() > 1:
+        found = replace(found, clusters=count)
+    return Divergence(
+        found.enlarged(float(null.std(ddof=1))),
+        label,
+        float(np.quantile(null, 0.95)),
+        tail_probability(null, value),
+    )
 
 
-def _binomial(y: Array, n: Array, q: Array) -> Array:
+def _impossible(places: int, sizes: Array, label: str, unit: str) -> Divergence:
+    reason = f"{places} of {len(sizes)} outcomes have probability 0 under the model"
+    nothing = Mean(math.inf, math.nan, round(sizes.sum()), unit)
+    return Divergence(nothing, label, math.nan, 0.0, reason)
+
+
+def _plugin(counts: Array, sizes: Array, probabilities: Array) -> Array:
+    """Σ y log(y / nq) of each table (..., G, K) in nats; infinite where y > 0 = q."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        parts = xlogy(y, y / (n * q)), xlogy(n - y, (n - y) / (n * (1 - q)))
-    return np.asarray(2 * sum(parts))
-
-
-def _within(y: Array, n: Array, q: Array) -> tuple[float, float]:
-    """Standard error and skewness of the sum of n KL(y/n ‖ q) over all trials."""
-    p = y / n
-    inside = (p > 0) & (p < 1)
-    slope = logit(np.where(inside, p, 0.5)) - logit(np.where(inside, q, 0.5))
-    variances = np.where(inside, n * p * (1 - p), 0.0) * slope**2
-    variance, third = float(variances.sum()), float((variances * (1 - 2 * p) * slope).sum())
-    return error_of_frequencies(variance, third, y.size, float(n.sum()), exact=True)
+        ratios = np.where(counts > 0, counts / (sizes[..., None] * probabilities), 1.0)
+    return np.asarray((counts * np.log(ratios)).sum(axis=-1))
 
 
 def _poisson(y: Array, mu: Array) -> Array:
     return np.asarray(2 * (xlogy(y, y / mu) - (y - mu)))
 
 
-def _expected_binomial(trials: float, probability: float) -> float:
-    y = np.arange(trials + 1)
-    of = stats.binom(trials, probability)
-    return float(
-        of.pmf(y) @ np.nan_to_num(_binomial(y, np.asarray(trials), np.asarray(probability)))
+def _expected_plugin(sizes: Array, probabilities: Array) -> Array:
+    """E of Σ y log(y / nq) over counts of each group (G,), each count binomial by itself."""
+    n = np.broadcast_to(sizes[:, None], probabilities.shape)
+    pairs, place = np.unique(
+        np.column_stack([n.ravel(), probabilities.ravel()]), axis=0, return_inverse=True
     )
+    found = np.zeros(len(pairs))
+    inside = (pairs[:, 1] > 0) & (pairs[:, 1] < 1)
+    lowest, highest = (ends(TAIL, *pairs.T) for ends in (stats.binom.ppf, stats.binom.isf))
+    lowest = np.maximum(lowest, 1.0)  # y = 0 adds nothing
+    order = np.flatnonzero(inside)[np.argsort((highest - lowest)[inside])]
+    while order.size:
+        widths = highest[order] - lowest[order] + 1
+        now = max(1, int(np.searchsorted(widths * np.arange(1, order.size + 1), CELLS)))
+        some, order = order[:now], order[now:]
+        trials, chances = pairs[some].T
+        y = lowest[some] + np.arange(widths[now - 1])[:, None]
+        terms = stats.binom.pmf(y, trials, chances) * y * np.log(y / (trials * chances))
+        found[some] = terms.sum(axis=0)  # the mass beyond all trials is 0
+    return np.asarray(found[place.ravel()].reshape(probabilities.shape).sum(axis=1))
 
 
 def _expected_poisson(means: Array) -> Array:
@@ -232,6 +273,26 @@ def _checked_binomial(
     if not ((q >= 0) & (q <= 1)).all():
         raise DataError("probabilities lie between 0 and 1")
     return y, n, q
+
+
+def _checked_tables(counts: npt.ArrayLike, probabilities: npt.ArrayLike) -> tuple[Array, Array]:
+    """Both (G, K + 1), with what the probabilities leave to 1 in the last column."""
+    c, q = np.asarray(counts, float), np.asarray(probabilities, float)
+    if c.ndim != 2 or c.shape != q.shape:
+        raise DataError(
+            f"counts have shape {c.shape}, probabilities {q.shape}: both a line for each pattern, "
+            "a column for each category"
+        )
+    if not ((c >= 0) & (c == np.floor(c))).all() or not c.any(axis=1).all():
+        raise DataError("counts are whole numbers, none below 0, with one above 0 in each pattern")
+    if not ((q >= 0) & (q <= 1)).all() or (q.sum(axis=1) > 1 + LEFT_OVER).any():
+        raise DataError(
+            "probabilities lie between 0 and 1, and come to no more than 1 in a pattern"
+        )
+    rest = 1 - q.sum(axis=1)
+    rest[rest < LEFT_OVER] = 0.0
+    c, q = np.column_stack([c, np.zeros(len(c))]), np.column_stack([q, rest])
+    return c, q / q.sum(axis=1, keepdims=True)
 
 
 def _checked_poisson(counts: npt.ArrayLike, means: npt.ArrayLike) -> tuple[Array, Array]:

@@ -28,7 +28,9 @@ def simultaneous_limit(
     if d.ndim != 2:
         raise DataError(f"differences have shape {d.shape}: a line for each rival, a value a row")
     w = np.ones(d.shape[1]) if weights is None else np.asarray(weights, float)
-    sums, units = _unit_sums(d, w, groups)
+    counted = w > 0
+    codes = None if groups is None else np.asarray(groups)[counted]
+    sums, units = _unit_sums(d[:, counted], w[counted], codes)
     bound = simultaneous_z(len(d), level, units)
     spread = np.sqrt((sums**2).sum(axis=1))
     if len(d) == 1 or not (np.isfinite(spread) & (spread > 0)).all():
@@ -49,7 +51,6 @@ def _unit_sums(d: Array, w: Array, groups: npt.ArrayLike | None) -> tuple[Array,
         deviations = d - (d @ w / w.sum())[:, None]
     if groups is None:
         return deviations * np.sqrt(w), float(w.sum())
-    codes = np.unique(np.asarray(groups)[w > 0], return_inverse=True)[1]
+    codes = np.unique(groups, return_inverse=True)[1]
     count = int(codes.max()) + 1
-    weighted = (deviations * w)[:, w > 0]
-    return np.array([np.bincount(codes, line, count) for line in weighted]), float(count)
+    return np.array([np.bincount(codes, line, count) for line in deviations * w]), float(count)

@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 from scipy.special import expit, gammaln, psi
 
 from workbench.errors import DataError
-from workbench.information.averages import Array, Mean, effective_units, mean
+from workbench.information.averages import Array, Mean, effective_units, mean, tail_probability
 from workbench.information.calibration import (
     DEPENDENT,
     FEWEST_UNITS,
@@ -61,11 +61,11 @@ def nearest_neighbour_divergence(
     found = mean(local, groups=groups)
     null, surplus = _null(units, d)
     se = math.hypot(found.se, surplus)
-    centred = replace(found, se=se)
+    centred = found.enlarged(se)
     floor = float(np.quantile(null, 0.95))
     if groups is not None:
         return Divergence(centred, label, floor, None, DEPENDENT)
-    p_value = float((1 + np.sum(null >= found.value)) / (1 + null.size))
+    p_value = tail_probability(null, found.value)
     return Divergence(centred, label, floor, p_value)
 
 
@@ -91,7 +91,7 @@ def marginal_divergence(z: npt.ArrayLike, *, groups: npt.ArrayLike | None = None
     if groups is not None:
         floor = float(np.quantile(_sums(null_estimates(units), d), 0.95))
         return Divergence(centred, label, floor - d * null_estimates(units).mean(), None, DEPENDENT)
-    p_value = float((1 + np.sum(null >= value)) / (1 + null.size))
+    p_value = tail_probability(null, value)
     return Divergence(centred, label, float(np.quantile(null, 0.95)), p_value)
 
 
@@ -116,7 +116,7 @@ def normal_refit_divergence(z: npt.ArrayLike, *, groups: npt.ArrayLike | None = 
     found = mean(own - stats.norm.logpdf(scores).sum(axis=1), groups=groups)
     se = math.hypot(found.se, math.sqrt(freedom / 2) / units)
     value = found.value - freedom / (2 * n)
-    centred = replace(found, value=value, se=se)
+    centred = replace(found, value=value).enlarged(se)
     floor = (stats.chi2.isf(0.05, freedom) - freedom) / (2 * units)
     p_value = None if groups is not None else float(stats.chi2.sf(2 * n * found.value, freedom))
     return Divergence(centred, label, float(floor), p_value, "" if groups is None else DEPENDENT)
