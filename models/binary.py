@@ -14,11 +14,16 @@ from models.definition import Equivalent, Values, definition
 from models.linear import column, coords, linear
 
 
+def _trials(data: xr.Dataset) -> Any:
+    """As whole numbers: of others no outcome can be drawn."""
+    return pm.Data("trials", data["trials"].astype(np.int64), dims="row")
+
+
 def _successes(data: xr.Dataset, log_odds: Any) -> None:
     """One trial a row, or as many as the data say."""
     y = column(data)
     if "trials" in data:
-        pm.Binomial("outcome", n=column(data, "trials"), logit_p=log_odds, observed=y, dims="row")
+        pm.Binomial("outcome", n=_trials(data), logit_p=log_odds, observed=y, dims="row")
     else:
         pm.Bernoulli("outcome", logit_p=log_odds, observed=y, dims="row")
 
@@ -101,7 +106,7 @@ def beta_binomial(data: xr.Dataset) -> pm.Model:
     with pm.Model(coords=coords(data)) as model:
         mu, phi = pm.math.sigmoid(linear(data)), pm.HalfNormal("phi", 100.0)
         pm.BetaBinomial(
-            "outcome", n=column(data, "trials"), alpha=mu * phi, beta=(1 - mu) * phi,
+            "outcome", n=_trials(data), alpha=mu * phi, beta=(1 - mu) * phi,
             observed=column(data), dims="row",
         )  # fmt: skip
     return model

@@ -124,7 +124,9 @@ def test_impossible_outcomes_and_few_rows_are_told(way, rng):
     found = way(y, q)
     assert found.mean.value == math.inf
     assert found.reason.startswith("1 of 100 outcomes have probability 0")
-    assert "49 independent rows or groups are fewer than the 50" in way(y[:49], q[:49]).reason
+    assert (
+        "49 independent rows, groups or blocks are fewer than the 50" in way(y[:49], q[:49]).reason
+    )
 
 
 def test_probabilities_that_separate_the_outcomes_gain_all_of_their_loss(rng):

@@ -8,7 +8,7 @@ from scipy import stats
 from statsmodels.stats.multivariate import test_mvmean as hotelling
 
 import workbench as wb
-from models import continuous, counts
+from models import binary, continuous, counts
 from models.definition import definition
 from tests import declarations
 from tests.declarations import dataset
@@ -208,3 +208,12 @@ def test_a_simulator_without_chance_is_told():
     fit = outside(lambda shape, rng, size: np.full(size, 2.0))
     with pytest.raises(wb.ModelError, match="score of log shape is the same for all simulated"):
         fit.consistency_test()
+
+
+def test_numbers_of_successes_can_be_drawn():
+    """PyMC draws no binomial of trials that are no whole numbers, as columns often are."""
+    rng = np.random.default_rng(5)
+    trials, x = rng.integers(5, 20, 150), rng.normal(size=(150, 1))
+    rows = dataset(rng.binomial(trials, 1 / (1 + np.exp(-x[:, 0]))), x, trials=trials.astype(float))
+    fit = wb.maximum_likelihood(wb.bind(binary.logit, rows))
+    assert fit.consistency_test(40, rng=rng).p_value > 1e-3

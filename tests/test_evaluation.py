@@ -139,7 +139,7 @@ def test_several_outcomes_have_a_cross_entropy(pairs):
 def test_what_needs_a_single_outcome_says_so(pairs):
     found = wb.evaluate(*pairs)
     assert np.isnan(found.kl.mean.value)
-    assert "100 independent rows or groups are fewer than the 500" in found.kl.reason
+    assert "100 independent rows, groups or blocks are fewer than the 500" in found.kl.reason
     assert "asked of one outcome a row" in found.information_left.reason
     for ask in (lambda: found.pit, lambda: found.expected, lambda: found.frequencies(np.arange(2))):
         with pytest.raises(wb.ModelError, match="rows with several outcomes have no single"):

@@ -537,3 +537,18 @@ def test_a_zero_part_far_out_keeps_its_digits_and_its_derivatives(logit, engine)
     assert np.isfinite(gradient).all()
     # Of rows above zero only: a zero part of one forbids them, at one nat a unit of the logit.
     assert gradient[1] == pytest.approx(2.0 if logit > 0 else 0.0, abs=1e-12)
+
+
+def test_a_prior_is_told_in_numbers():
+    """PyMC prints what it computes, such as a scale from a rate, as '<constant>'."""
+    with pm.Model() as model:
+        mu = pm.Normal("mu", 0.0, 2.5)
+        nu = pm.Gamma("nu", 2.0, 0.1)
+        sigma = pm.Exponential("sigma", 4.0)
+        pm.StudentT("y", nu, mu=mu, sigma=sigma, observed=np.arange(12.0))
+    priors = {parameter.name: parameter.prior for parameter in wb.bind(model).parameters}
+    assert priors == {
+        "mu": "Normal(0, 2.5)",
+        "nu": "Gamma(2, scale 10)",
+        "sigma": "Exponential(scale 0.25)",
+    }

@@ -519,6 +519,31 @@ def test_rows_that_a_fit_hangs_on_are_told_with_their_share(findings):
     assert "table-influence" not in comparison_page(findings)
 
 
+def test_an_infinite_loss_is_no_unknown_one():
+    infinite = Quantity.of(information.mean([1.0, np.inf]))
+    assert numbers.quantity(infinite) == numbers.in_bits(infinite) == "∞"
+    assert infinite.mean().value == np.inf
+    again = Quantity.model_validate_json(infinite.model_dump_json())
+    assert again == infinite
+    unknown = Quantity.of(information.Mean(np.nan, np.nan, 2))
+    assert numbers.quantity(unknown) == "not known"
+
+
+def test_standard_errors_near_a_limit_have_the_digit_that_decides():
+    assert numbers.away(2.047, 2.0395) == "2.05"
+    assert numbers.away(-2.047, 2.0395) == "−2.05"
+    assert numbers.away(3.047, 2.0395) == "3.0"
+
+
+def test_rows_drawn_whole_that_count_for_several_are_warned_of(findings):
+    weighted = {"weight": "times", "training_weight": 9e3, "heldout_weight": 4e3}
+    drawn = findings.data.model_copy(update=weighted | {"drawn_whole": True})
+    page = comparison_page(findings.model_copy(update={"data": drawn}))
+    assert "Rows that count for several (by times) were drawn whole" in page
+    marked = findings.data.model_copy(update=weighted)
+    assert "drawn whole" not in comparison_page(findings.model_copy(update={"data": marked}))
+
+
 def test_a_model_without_predictors_has_the_kl_of_the_outcome_alone(findings):
     def whole(*names: str) -> str:
         fits = []

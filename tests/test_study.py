@@ -735,12 +735,20 @@ def test_the_findings_of_a_run_make_the_round_trip(mixed, tmp_path):
 
 
 def test_a_baseline_that_fails_is_told(tmp_path):
-    report = '[checks]\nbudget = 1\n[report]\nbaseline = "counts:poison"\n'
+    report = '[checks]\nbudget = 1\n[report]\nbaseline = "binary:beta_binomial"\n'
     findings = Study.read(write(tmp_path, STUDY + report)).run()
     assert findings.baseline is None
     assert findings.fit("Poisson").heldout.gain.value is None
     (failure,) = findings.failed
-    assert (failure.name, failure.define) == ("baseline", "counts:poison")
+    assert (failure.name, failure.define) == ("baseline", "binary:beta_binomial")
+
+
+def test_a_baseline_that_is_no_definition_is_refused_before_any_fit(tmp_path):
+    report = '[report]\nbaseline = "counts:poison"\n'
+    said, study = [], Study.read(write(tmp_path, STUDY + report))
+    with pytest.raises(StudyError, match=r"report\.baseline: .*did you mean 'poisson'"):
+        study.run(note=said.append)
+    assert said == []
 
 
 def test_a_study_in_which_every_model_fails_has_no_ranking(tmp_path):

@@ -124,7 +124,7 @@ def test_more_dimensions_or_fewer_rows_have_no_number(rng):
     assert "no KL of 4 numbers a row" in found.reason
     found = information.nearest_neighbour_divergence(rng.standard_normal((499, 2)))
     assert math.isnan(found.mean.value)
-    assert "499 independent rows or groups are fewer than the 500" in found.reason
+    assert "499 independent rows, groups or blocks are fewer than the 500" in found.reason
 
 
 @pytest.mark.parametrize("divergence", ALL)

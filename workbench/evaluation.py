@@ -220,9 +220,12 @@ class Evaluation:
         With the calibration KL it makes up KL, of all predictors together; that of one is a part.
         The model's expected outcome stands among them, and the time where it is declared.
         """
-        told = self.conditional or self.times is not None
-        if not self.heldout or not self.ordered or not told:
-            return information.nothing_left("asked of one outcome a row, held out, with predictors")
+        if not self.heldout:
+            return information.nothing_left("asked of held-out rows alone")
+        if not self.ordered:
+            return information.nothing_left("asked of one outcome a row alone")
+        if not self.conditional and self.times is None:
+            return information.nothing_left("the model has no predictors to ask")
         if not (self.weights == 1).all():
             apart = self._drawn_apart
             if apart is not self:

@@ -44,6 +44,7 @@ class Quantity(Value):
     unit: str
     clusters: int | None = None
     skewness: float = 0.0  # of the units' sums, for an interval
+    infinite: bool = False  # where `value` is null for that reason
 
     @classmethod
     def of(cls, mean: Mean) -> "Quantity":
@@ -54,13 +55,14 @@ class Quantity(Value):
             unit=mean.unit,
             clusters=mean.clusters,
             skewness=mean.skewness,
+            infinite=mean.value == math.inf,
         )
 
     def mean(self) -> Mean:
         """Back to the number type of information.py; None becomes NaN."""
         nan = float("nan")
         return Mean(
-            value=nan if self.value is None else self.value,
+            value=math.inf if self.infinite else nan if self.value is None else self.value,
             se=nan if self.se is None else self.se,
             count=self.count,
             unit=self.unit,
@@ -274,6 +276,7 @@ class Contender(Value):
     above_best: Quantity | None  # this model minus the best; None for the best itself
     se_rows: Number = None  # of that difference, as the rows show it
     se_implied: Number = None  # as the best implies it; the larger is used
+    implied_reason: str = ""  # why it implies none
     separated: bool  # from the best, by `Ranking.limit` standard errors
     above_competitor: Quantity | None  # a lower bound of this model's KL; None for the competitor
     above_reference: Quantity | None = None  # where the study chose one; None for itself
@@ -345,6 +348,7 @@ class DataFound(Value):
     weight: str | None = None  # how many rows each row counts for
     training_weight: Number = None
     heldout_weight: Number = None
+    drawn_whole: bool = False  # whether rows that count for several were drawn at random
     group: str | None
     groups: int | None
     training_groups: int | None

@@ -16,6 +16,7 @@ from workbench.estimate import Estimate
 from workbench.evaluation import Evaluation
 from workbench.findings import NOTHING, Quantity
 from workbench.formula import Design
+from workbench.implied import implied_spreads
 from workbench.learning import LearningCurve
 from workbench.leaving_out import LeaveOneOut
 from workbench.predictive import Predictive
@@ -88,6 +89,7 @@ def data_found(
         weight=study.data.weight,
         training_weight=_total(study.data.weight, training),
         heldout_weight=_total(study.data.weight, heldout),
+        drawn_whole=_drawn_whole(study, training, heldout),
         group=group,
         groups=_levels(group, training, heldout),
         training_groups=_levels(group, training),
@@ -103,6 +105,14 @@ def _dropped(table: Table) -> found.DroppedFound | None:
 
 def _total(weight: str | None, table: Table) -> float | None:
     return None if weight is None else float(table.frame[weight].sum())
+
+
+def _drawn_whole(study: StudyFile, *tables: Table) -> bool:
+    """Whether rows that count for several were drawn one by one: not by group, nor in blocks."""
+    weight, split = study.data.weight, study.split
+    if weight is None or split.heldout is None or study.data.group or split.blocks is not None:
+        return False
+    return any(bool((table.frame[weight] > 1).any()) for table in tables)
 
 
 def _levels(group: str | None, *tables: Table) -> int | None:
@@ -240,7 +250,8 @@ def _heldout(fitted: Fitted, baseline: Evaluation | None) -> found.HeldoutFound:
     evaluation = fitted.evaluation
     gain = worth = NOTHING
     if fitted.map_evaluation is not None:
-        worth = Quantity.of(_gain(fitted.map_evaluation, evaluation))
+        apart = evaluation.pointwise - fitted.map_evaluation.pointwise
+        worth = Quantity.of(evaluation.mean(apart))
     if baseline is not None and not unlike(evaluation, baseline):
         gain = Quantity.of(_gain(evaluation, baseline))
     return found.HeldoutFound(
@@ -289,8 +300,12 @@ def _atoms(evaluation: Evaluation) -> found.AtomsFound | None:
 
 
 def _gain(evaluation: Evaluation, baseline: Evaluation) -> information.Mean:
-    """CE of the baseline minus CE of the model, paired: above zero, the predictors help."""
-    return evaluation.mean(baseline.pointwise - evaluation.pointwise)
+    """CE of the baseline minus CE of the model, paired, with the error of every difference."""
+    rows = evaluation.mean(baseline.pointwise - evaluation.pointwise)
+    if not (evaluation.ranked and baseline.ranked):
+        return rows
+    better, other = (evaluation, baseline) if rows.value > 0 else (baseline, evaluation)
+    return Difference(rows, implied_spreads(better, {"other": other})["other"]).mean
 
 
 def baseline_found(define: str, baseline: Evaluation) -> found.BaselineFound:
@@ -325,6 +340,7 @@ def ranking_found(
                 above_best=Quantity.of(gap.mean) if gap else None,
                 se_rows=gap.rows.se if gap else None,
                 se_implied=gap.implied_se if gap else None,
+                implied_reason=gap.spread.reason if gap else "",
                 separated=comparison.separated(name),
                 above_competitor=Quantity.of(bound.mean) if bound else None,
                 above_reference=Quantity.of(above.mean) if above else None,

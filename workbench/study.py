@@ -16,7 +16,7 @@ import xarray as xr
 from workbench import findings as found
 from workbench.agreement import FALSE_ALARMS, check
 from workbench.comparison import Difference, compare, unlike
-from workbench.errors import DataError, ModelError
+from workbench.errors import DataError, ModelError, StudyError
 from workbench.estimate import (
     Estimate,
     SimulatedTest,
@@ -116,9 +116,11 @@ class Study(StudyFile):
         """Fit, check, evaluate and compare every model; a model that cannot is told of, not fatal.
 
         note
-            Called with a sentence before each step. Raises DataError where no row can be read.
+            Called with a sentence before each step. Raises DataError where no row can be read,
+            StudyError where `report.baseline` names no definition.
         """
         began = clock()
+        self._require_baseline()
         note(f"Reading {self.data.file}")
         training, heldout = self.tables()
         attempts = {n: self._attempt(n, training, heldout, note, clock) for n in self.models}
@@ -282,6 +284,15 @@ class Study(StudyFile):
         comparison = compare(ranked, reference=reference)
         again = _compared_left_out({name: fitted[name] for name in ranked}, comparison.best)
         return ranking_found(comparison, again, unranked, self.report.reference)
+
+    def _require_baseline(self) -> None:
+        """Before anything is fitted: a name that is wrong is a mistake, not a finding."""
+        if self.report.baseline is None:
+            return
+        try:
+            definition_named(self.report.baseline, self.folder)
+        except ModelError as reason:
+            raise StudyError(f"report.baseline: {reason}") from None
 
     @property
     def _baseline_define(self) -> str:

@@ -32,10 +32,11 @@ def simulator(fit: Estimate, level: float, clock: Clock) -> Agreement:
             places = np.sort(rng.choice(fit.problem.rows.count, ROWS, replace=False))
             fit, said = replace(fit, problem=fit.problem.among(places)), f", on {ROWS:,} rows"
         test = fit.consistency_test(REPLICATES + fit.k, rng=rng)
-    except ImpossibleOutcomeError as reason:
-        return not_tried(code, quantity, str(reason), Outcome.LOOK)
     except ModelError as reason:
-        return not_tried(code, quantity, str(reason), Outcome.NOT_APPLICABLE)
+        # What foreign code raised, or a draw that the likelihood excludes, is for the user to see.
+        failed = isinstance(reason, ImpossibleOutcomeError) or reason.__cause__ is not None
+        outcome = Outcome.LOOK if failed else Outcome.NOT_APPLICABLE
+        return not_tried(code, quantity, str(reason), outcome)
     outcome = Outcome.PASS if test.p_value > level else Outcome.FAIL
     why = f"a false alarm once in {1 / level:,.0f}; {test.replicates} replicates, seed {SEED}{said}"
     if outcome is Outcome.FAIL:

@@ -15,7 +15,7 @@ from scipy.special import expit, logit, xlog1py, xlogy
 from workbench.errors import DataError
 from workbench.information.averages import Array, Mean, effective_units, mean, tail_probability
 from workbench.information.bands import recalibrated
-from workbench.information.calibration import DEPENDENT, FEWEST_UNITS, LOWER_BOUND
+from workbench.information.calibration import DEPENDENT, FEWEST_UNITS, LOWER_BOUND, too_few
 from workbench.information.divergence import Divergence
 
 REPLICATES = 200  # outcomes simulated from the model, whose own gains are its null
@@ -133,7 +133,7 @@ def _too_few(y: Array, groups: npt.ArrayLike | None) -> tuple[Divergence | None,
     units = y.size if groups is None else int(effective_units(groups))
     if units >= FEWEST_UNITS:
         return None, units
-    reason = f"{units} independent rows or groups are fewer than the {FEWEST_UNITS} it takes"
+    reason = too_few(units, FEWEST_UNITS)
     nothing = Mean(math.nan, math.nan, y.size)
     return Divergence(nothing, LOWER_BOUND, math.nan, None, reason), units
 

@@ -60,6 +60,11 @@ def normal_scores(
     return np.asarray(scores)
 
 
+def too_few(units: int, fewest: int) -> str:
+    """Why there is no number where this many are independent."""
+    return f"{units} independent rows, groups or blocks are fewer than the {fewest} it takes"
+
+
 def uniform_scores(z: npt.ArrayLike) -> Array:
     """u of normal scores: the randomised PIT itself, rounded to 1 beyond z = 8.2."""
     return np.asarray(stats.norm.cdf(np.asarray(z, float)))
@@ -96,7 +101,7 @@ def calibration_divergence(
         reason = f"{outside} of {n} rows have probability 0 in the model's tail"
         return Divergence(Mean(math.inf, math.nan, n), label, math.nan, None, reason)
     if units < FEWEST_UNITS:
-        reason = f"{units} independent rows or groups are fewer than the {FEWEST_UNITS} it takes"
+        reason = too_few(units, FEWEST_UNITS)
         return Divergence(Mean(math.nan, math.nan, n), label, math.nan, None, reason)
     local = local_log_ratios(scores)
     raw = mean(local.mean(axis=0), groups=groups)

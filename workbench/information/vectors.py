@@ -23,6 +23,7 @@ from workbench.information.calibration import (
     NULL_SEED,
     local_log_ratios,
     null_estimates,
+    too_few,
 )
 from workbench.information.divergence import Divergence
 
@@ -146,7 +147,7 @@ def _too_little(scores: Array, units: int, fewest: int) -> str:
     if outside:
         return f"{outside} of {len(scores)} rows have probability 0 in the model's tail"
     if units < fewest:
-        return f"{units} independent rows or groups are fewer than the {fewest} it takes"
+        return too_few(units, fewest)
     return ""
 
 

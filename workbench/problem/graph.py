@@ -10,12 +10,14 @@ import pymc as pm
 import pytensor
 import pytensor.tensor as pt
 from pymc.initial_point import make_initial_point_expression
+from pymc.pytensorf import constant_fold
 from pytensor.compile.mode import Mode
 from pytensor.compile.sharedvalue import SharedVariable
 from pytensor.graph.basic import Constant, Variable
 from pytensor.graph.replace import graph_replace
 from pytensor.graph.traversal import ancestors
 from pytensor.scalar.basic import Cast
+from pytensor.tensor.random.op import RandomVariable
 
 from workbench.errors import ModelError
 from workbench.problem.deterministics import Deterministics, Rewriting
@@ -34,6 +36,9 @@ SUPPORTS = {
     "simplex": ("simplex", "simplex {}"),
     "cholesky-cov-packed": ("Cholesky factor", "{}, a diagonal's logarithm"),
 }
+
+COMPUTED = "<constant>"  # what PyMC prints for a number that it computes
+SCALED = {"Gamma": 1, "Exponential": 0}  # the place of the scale, where a rate is declared
 
 
 @dataclass(frozen=True)
@@ -422,16 +427,36 @@ def _parameter(
     labels = _labels(model, rv.name, shape)
     same = len(labels) == int(np.prod(theta_shape))
     theta_labels = labels if same else _labels(None, rv.name, theta_shape)
-    said = rv.str_repr() if hasattr(rv, "str_repr") else rv.name
     return Parameter(
         name=rv.name,
         shape=shape,
         dims=_dims(model, rv.name, len(shape)),
         labels=labels,
         theta_labels=tuple(label.format(name) for name in theta_labels),
-        prior=said.split("~", 1)[-1].strip(),
+        prior=_prior(rv),
         support=support,
     )
+
+
+def _prior(rv: Any) -> str:
+    """As PyMC prints it, with the numbers that it computes from those declared.
+
+    A rate is one over a scale to PyMC, which is what stands there then, by its name.
+    """
+    said = rv.str_repr().split("~", 1)[-1].strip() if hasattr(rv, "str_repr") else rv.name
+    if COMPUTED not in said or not isinstance(rv.owner.op, RandomVariable):
+        return said
+    family, _, rest = said.partition("(")
+    shown = rest.removesuffix(")").split(", ")
+    known = constant_fold(rv.owner.op.dist_params(rv.owner), raise_not_constant=False)
+    if len(shown) != len(known):
+        return said.replace(COMPUTED, "...")
+    for place, (text, value) in enumerate(zip(shown, known, strict=True)):
+        if text == COMPUTED:
+            numbers = np.unique(value) if isinstance(value, np.ndarray) else np.empty(0)
+            scale = "scale " * (place == SCALED.get(family, -1))
+            shown[place] = f"{scale}{numbers[0]:.3g}" if len(numbers) == 1 else "..."
+    return f"{family}({', '.join(shown)})"
 
 
 def _labels(model: pm.Model | None, name: str, shape: tuple[int, ...]) -> tuple[str, ...]:

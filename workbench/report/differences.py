@@ -1,8 +1,8 @@
 """The table of differences between models: with two standard errors, and from the reference."""
 
 from workbench.findings import Contender, Ranking
-from workbench.report.layout import NONE, Row, Table, cells, columns
-from workbench.report.numbers import UNKNOWN, decimals, quantity, ratio, to_error
+from workbench.report.layout import NONE, Cell, Row, Table, cells, columns
+from workbench.report.numbers import UNKNOWN, away, decimals, quantity, ratio, to_error
 
 BY_ROWS, IMPLIED, LEFT_OUT = "SE by rows", "SE implied", "ΔCE left out"
 
@@ -38,11 +38,12 @@ def difference_table(ranking: Ranking) -> Table:
 
 def _row(one: Contender, ranking: Ranking, related: bool, again: bool) -> Row:
     gap = one.above_best
-    told = [NONE] * 5
+    told: list[str | Cell] = [NONE] * 5
     if gap is not None:
         z = gap.value / one.se_rows if gap.value is not None and one.se_rows else None
         told = [
-            quantity(gap), _error(one.se_rows), _error(one.se_implied), decimals(ratio(gap), 1),
+            quantity(gap), _error(one.se_rows), Cell(_error(one.se_implied), one.implied_reason),
+            away(ratio(gap), ranking.limit),
             decimals(z, 1),
         ]  # fmt: skip
     left_out = NONE if gap is None else UNKNOWN if one.left_out is None else quantity(one.left_out)

@@ -25,6 +25,7 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
         return [quantity(one.cross_entropy)] if discrete else []
 
     found = {one.name: findings.fit(one.name).heldout.divergence for one in ranking.contenders}
+    p_values = any(kl.p_value is not None for kl in found.values())
     others = any(kl.label != WHOLE for kl in found.values())
     rows = []
     for one in ranking.contenders:
@@ -32,16 +33,19 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
         alone = "the competitor" if ranking.competitor else NONE
         bound = quantity(one.above_competitor) if one.above_competitor else alone
         seen = Cell(quantity(kl.estimate), _condition(kl, others))
-        rows.append(Row(cells(one.name, bound, seen, number(kl.floor, 2), *upper(one))))
+        told = [number(kl.floor, 2), *[number(kl.p_value, 2)] * p_values]
+        rows.append(Row(cells(one.name, bound, seen, *told, *upper(one))))
     caption = (
         "KL of the truth from each model in nats per row, estimated with a standard error: at "
         "least each of the first two columns"
         + ", at most the last"
         * discrete
         + ". A calibration KL below its floor is what "
-        "a perfect model would show by chance; it may be negative by noise." + _no_p_value(findings)
+        "a perfect model would show by chance; it may be negative by noise."
+        + (" The p-value is of a perfect model." if p_values else _no_p_value(findings))
     )
-    heading = columns("Model", above, "Calibration KL", "its floor", *["at most (CE)"] * discrete)
+    heading = columns("Model", above, "Calibration KL", "its floor", *["its p-value"] * p_values,
+                      *["at most (CE)"] * discrete)  # fmt: skip
     return Table(
         "table-truth",
         "Estimated lower bounds of the distance from the truth",
@@ -58,18 +62,19 @@ def further_tables(findings: Findings, ranking: Ranking) -> list[Table]:
     if not pairs:
         return []
     caption = "Each stands for itself: the largest, picked on these rows, would be no bound."
-    if any(further.label == GIVEN_PREDICTORS for _, further in pairs):
+    if any(further.label.startswith(GIVEN_PREDICTORS) for _, further in pairs):
         caption += (
             " KL given the predictors compares the outcomes of rows that share all predictors of "
             "a model with what it expects of them, and takes them for independent; a predictor "
-            "that the model does not have is not seen."
+            "that the model does not have is not seen. It is told within few patterns of many "
+            "rows best; where outcomes are rarer under the model than in truth it comes out high."
         )
     rows = [
         Row(cells(name, one.label, Cell(quantity(one.estimate), one.reason), one.estimate.unit,
                   number(one.floor, 2), number(one.p_value, 2)))
         for name, one in pairs
     ]  # fmt: skip
-    caption += " The p-value is of a perfect model."
+    caption += " Floor and p-value are of a perfect model, which stays below the floor in 95 %."
     heading = columns("Model", "What", "Estimate", "Unit", "its floor", "p-value",
                       text=("What", "Unit"))  # fmt: skip
     title = "More of the distance from the truth"
@@ -79,10 +84,12 @@ def further_tables(findings: Findings, ranking: Ranking) -> list[Table]:
 def left_tables(findings: Findings, ranking: Ranking) -> list[Table]:
     """One table of the ranked models for which it is known; none if there is no such."""
     fits = [findings.fit(one.name) for one in ranking.contenders]
-    known = [left for fit in fits if (left := fit.heldout.information_left) and left.names]
+    asked = [left for fit in fits if (left := fit.heldout.information_left)]
+    known = [left for left in asked if left.names]
     if not known:
         return []
-    looked = whole(known[0].rows) + (" groups, one row of each" if known[0].grouped else " rows")
+    unit = "groups" if findings.data.group else "blocks of neighbours"
+    looked = whole(known[0].rows) + (f" {unit}, one row of each" if known[0].grouped else " rows")
     caption = (
         "I(u; x), the information in nats per row that a predictor x carries about the PIT u: with "
         "the calibration KL it makes up KL, all predictors together. Nearest neighbours' estimates "

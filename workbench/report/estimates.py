@@ -52,6 +52,11 @@ def parameter_table(findings: Findings) -> Table:
         f"moves the estimate, in standard errors, where that is {SHIFT_SHOWN} or more; or why "
         "there is no MAP."
     )
+    if findings.data.time and not findings.data.group:
+        caption += (
+            " These errors take rows for independent, also where neighbours in time are not: it is "
+            "those of losses that know blocks."
+        )
     heading = columns("Parameter", *(fit.name for fit in findings.fits))
     return Table("table-parameters", "Parameters side by side", caption, heading, tuple(rows))
 
@@ -59,10 +64,14 @@ def parameter_table(findings: Findings) -> Table:
 def statsmodels_summary(findings: Findings) -> Table:
     """Kind of quantity by model: the largest distance to statsmodels, and the worst outcome."""
     found = [[check for check in fit.checks if _by_statsmodels(check)] for fit in findings.fits]
-    kinds = dict.fromkeys((check.code, _allowed(check)) for checks in found for check in checks)
+    by_kind = [
+        {kind: [check for check in checks if _kind(check) == kind] for kind in map(_kind, checks)}
+        for checks in found
+    ]
+    kinds = dict.fromkeys(kind for one in by_kind for kind in one)
     rows = tuple(
         Row((Cell(KINDS.get(code, code), allowed),
-             *(_worst([check for check in checks if check.code == code]) for checks in found)))
+             *(_worst(one.get((code, allowed), [])) for one in by_kind)))
         for code, allowed in kinds
     )  # fmt: skip
     caption = (
@@ -234,6 +243,11 @@ def _worst(checks: list[CheckFound]) -> Cell:
     worst = max(checks, key=lambda check: (SEVERITY.index(check.outcome), check.distance or 0.0))
     shown = _distance(worst)
     return replace(shown, note=worst.quantity) if len(checks) > 1 else shown
+
+
+def _kind(check: CheckFound) -> tuple[str, str]:
+    """What is compared, and the distance that is allowed."""
+    return check.code, _allowed(check)
 
 
 def _allowed(check: CheckFound) -> str:

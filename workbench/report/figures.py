@@ -1,6 +1,7 @@
 """The figures of a comparison with their words; what is seen in each is computed, not claimed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,16 @@ from workbench import information, plots
 from workbench.findings import Findings, Ranking
 from workbench.report.drawing import inline_svg
 from workbench.report.layout import Cell, Row, Shown, Table, cells, columns, enumeration
-from workbench.report.numbers import decimals, number, percent, plus_minus, quantity, ratio, whole
+from workbench.report.numbers import (
+    away,
+    decimals,
+    number,
+    percent,
+    plus_minus,
+    quantity,
+    ratio,
+    whole,
+)
 
 type Array = npt.NDArray[np.float64]
 
@@ -30,6 +40,7 @@ class Pair:
     other: str
     kept: npt.NDArray[np.intp]  # rows to which neither gives probability 0
     dropped: int
+    labels: npt.NDArray[Any]  # of these rows; one that counts for several stands there as often
     best_loss: Array
     other_loss: Array
 
@@ -37,6 +48,13 @@ class Pair:
     def difference(self) -> Array:
         """Loss of the other less that of the best, row by row; above zero the best is better."""
         return self.other_loss - self.best_loss
+
+    @property
+    def deciding(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Places of the rows that differ most, all they count for; and for how many that is."""
+        _, first, times = np.unique(self.labels, return_index=True, return_counts=True)
+        most = np.argsort(-np.abs(self.difference[first] * times), kind="stable")[:DECIDING]
+        return first[most], times[most]
 
 
 def heldout_rows(findings: Findings, name: str) -> xr.Dataset:
@@ -76,7 +94,8 @@ def pair(findings: Findings, ranking: Ranking) -> Pair:
     finite = np.isfinite(best_loss) & np.isfinite(other_loss)
     dropped = int((~finite).sum())
     kept = np.flatnonzero(finite)
-    return Pair(names[0], other, kept, dropped, best_loss[kept], other_loss[kept])
+    labels = heldout_rows(findings, names[0])["row"].values[kept]
+    return Pair(names[0], other, kept, dropped, labels, best_loss[kept], other_loss[kept])
 
 
 def difference_figure(ranking: Ranking) -> Shown:
@@ -87,7 +106,7 @@ def difference_figure(ranking: Ranking) -> Shown:
     errors = [0.0 if gap is None else known(gap.se) for gap in gaps]
     rivals = ranking.contenders[1:]
     apart = [
-        f"{one.name} is {decimals(ratio(one.above_best), 1)} standard errors from zero"
+        f"{one.name} is {away(ratio(one.above_best), ranking.limit)} standard errors from zero"
         for one in rivals
         if one.separated
     ]
@@ -207,8 +226,8 @@ def loss_figure(found: Pair) -> Shown:
 def cumulative_figure(found: Pair) -> Shown:
     """How many rows make the difference."""
     d = found.difference
-    extreme = np.argsort(-np.abs(d))[:DECIDING]
-    rest = (d.sum() - d[extreme].sum()) / d.size
+    at, times = found.deciding
+    rest = (d.sum() - (d[at] * times).sum()) / d.size
     whole_error = information.mean(d).se
     turned = ": they turn its sign" if rest * d.mean() < 0 else ""
     return shown(
@@ -220,7 +239,7 @@ def cumulative_figure(found: Pair) -> Shown:
         "the dashed line.",
         "a curve that rises late: many rows agree. One that jumps early and then falls back is "
         "decided by few rows, which the table below names.",
-        f"without the {min(DECIDING, d.size)} rows that differ most ΔCE would be "
+        f"without the {len(at)} rows that differ most ΔCE would be "
         f"{plus_minus(float(rest), whole_error).partition(' ±')[0]} instead of "
         f"{plus_minus(float(d.mean()), whole_error).partition(' ±')[0]} nats per row{turned}.",
     )
@@ -228,19 +247,18 @@ def cumulative_figure(found: Pair) -> Shown:
 
 def deciding_table(findings: Findings, found: Pair) -> Table:
     """The held-out rows on which the two models differ most."""
-    labels = heldout_rows(findings, found.best)["row"].values[found.kept]
     values = _beside_losses(findings, found)
-    d = found.difference
-    _, first, times = np.unique(labels, return_index=True, return_counts=True)  # by weights
-    worth = d[first] * times
-    rows, deciding = [], np.argsort(-np.abs(worth), kind="stable")[:DECIDING]
-    for at, often in zip(first[deciding], times[deciding], strict=True):
+    d, (places, times), rows = found.difference, found.deciding, []
+    for at, often in zip(places, times, strict=True):
         row = found.kept[at]
         losses = (found.best_loss[at], found.other_loss[at], d[at])
         rows.append(
             Row(
                 cells(
-                    Cell(str(labels[at]), f"counts for {whole(int(often))}" if often > 1 else ""),
+                    Cell(
+                        str(found.labels[at]),
+                        f"counts for {whole(int(often))}" if often > 1 else "",
+                    ),
                     *(told[row] for told in values.values()),
                     *(Cell(decimals(float(loss), 2)) for loss in losses),
                 )
@@ -248,7 +266,7 @@ def deciding_table(findings: Findings, found: Pair) -> Table:
         )
     caption = (
         f"Nats; a difference above zero speaks for {found.best}. Of the sum over all rows "
-        f"these make {_share(float(worth[deciding].sum()), float(d.sum()))}."
+        f"these make {_share(float((d[places] * times).sum()), float(d.sum()))}."
     )
     heading = columns("Row", *values, f"NLL, {found.best}", f"NLL, {found.other}",
                       "difference")  # fmt: skip

@@ -13,8 +13,7 @@ from workbench.findings import (
 )
 from workbench.report.layout import Cell, Tile, enumeration, status
 from workbench.report.numbers import (
-    UNKNOWN,
-    decimals,
+    away,
     in_bits,
     number,
     percent,
@@ -60,7 +59,7 @@ def lede(findings: Findings) -> list[str]:
         f"per row ({in_bits(best.cross_entropy)} bits; lower is better), on {held_out(findings)}."
     )
     said = (
-        " ".join([first, *_against_rivals(rivals)]),
+        " ".join([first, *_against_rivals(rivals, ranking.limit)]),
         _against_baseline(findings, best),
         _far_from_truth(findings, ranking),
         _by_group(findings),
@@ -102,6 +101,13 @@ def as_recorded(findings: Findings) -> list[str]:
             f"{data.outcome} is rounded to multiples of {data.width:g}, and a loss is −log of the "
             "probability of such a cell, from the model's distribution function. CE left out, AIC "
             "and its kin take the density times the width instead. The fits are to densities."
+        )
+    if data.drawn_whole:
+        said.append(
+            f"Rows that count for several (by {data.weight}) were drawn whole, each for one side. "
+            "Where they are cells of a table, alike but for the outcome, training and held-out "
+            "rows then differ by more than chance, and no error on this page knows it: mark the "
+            "rows to hold out in a column, of each cell a part, or give each its own row."
         )
     return said
 
@@ -151,12 +157,12 @@ def counted(outcomes: Counter[str]) -> tuple[Cell, ...]:
     return tuple(status(outcome, f"{outcomes[outcome]} {outcome}") for outcome in shown)
 
 
-def _against_rivals(rivals: list[Contender]) -> list[str]:
+def _against_rivals(rivals: list[Contender], limit: float) -> list[str]:
     if not rivals:
         return []
     told = [
         f"{rival.name} by {quantity(rival.above_best)} "
-        f"({decimals(ratio(rival.above_best), 1)} standard errors)"
+        f"({away(ratio(rival.above_best), limit)} standard errors)"
         for rival in rivals
     ]
     verb = "the others are" if len(rivals) > 1 else "the other is"
@@ -170,7 +176,7 @@ def _against_baseline(findings: Findings, best: Contender) -> str:
         return ""
     gain = findings.fit(best.name).heldout.gain
     return (
-        f"The baseline, which knows no predictor, stands at "
+        f"The baseline ({findings.baseline.define}, intercept alone) stands at "
         f"{quantity(findings.baseline.cross_entropy)}; {best.name} gains {quantity(gain)} over it."
     )
 
@@ -200,7 +206,7 @@ def resolved(fit: FitFound) -> str:
     """The calibration KL, or that it stands below what a perfect model gives by chance."""
     found = fit.heldout.divergence
     if found.estimate.value is None:
-        return f"{UNKNOWN} ({found.reason})"
+        return f"{quantity(found.estimate)} ({found.reason})"
     if found.floor is not None and found.estimate.value <= found.floor:
         return f"none resolved by its calibration (floor {number(found.floor, 2)})"
     return f"{quantity(found.estimate)} by its calibration"
@@ -253,7 +259,7 @@ def _room_tile(findings: Findings) -> list[Tile]:
     found = best.heldout.divergence
     value, floor = found.estimate.value, found.floor
     if value is None:
-        return [Tile("truth", ROOM, (Cell(UNKNOWN),), found.reason)]
+        return [Tile("truth", ROOM, (Cell(quantity(found.estimate)),), found.reason)]
     seen = floor is None or value > floor
     text = plus_minus(value, found.estimate.se) if seen else "none resolved"
     shown = "" if seen else f"; {quantity(found.estimate)}"

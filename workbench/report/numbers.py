@@ -6,6 +6,8 @@ from workbench.findings import Quantity
 from workbench.information import bits
 
 UNKNOWN = "not known"
+INFINITE = "∞"
+NEAR = 0.06  # standard errors, within which a digit could hide on which side of a limit it is
 MINUS = "−"
 PLAIN = range(-6, 7)  # powers of ten of a last digit that are written out
 READABLE = range(-4, 9)  # and of a first digit, where there is no error to go by
@@ -33,13 +35,15 @@ def to_error(value: float | None, se: float | None) -> str:
 
 def quantity(found: Quantity | None) -> str:
     """A mean with its standard error."""
+    if found is not None and found.infinite:
+        return INFINITE
     return UNKNOWN if found is None else plus_minus(found.value, found.se)
 
 
 def in_bits(found: Quantity) -> str:
     """The mean in bits, to the second digit of its error in bits."""
     if found.value is None:
-        return UNKNOWN
+        return INFINITE if found.infinite else UNKNOWN
     return to_error(bits(found.value), None if found.se is None else bits(found.se))
 
 
@@ -48,6 +52,12 @@ def ratio(found: Quantity | None) -> float | None:
     if found is None or found.value is None or not found.se:
         return None
     return found.value / found.se
+
+
+def away(errors: float | None, limit: float) -> str:
+    """How many standard errors something is from zero, to a digit more where they near a limit."""
+    near = errors is not None and abs(abs(errors) - limit) < NEAR
+    return decimals(errors, 2 if near else 1)
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -9,6 +9,7 @@ from workbench.report.headline import counted, separation_rule
 from workbench.report.layout import NONE, Cell, Column, Row, Table, cells, columns, enumeration
 from workbench.report.numbers import (
     UNKNOWN,
+    away,
     decimals,
     in_bits,
     number,
@@ -116,7 +117,7 @@ def _left_out(fit: FitFound) -> Cell:
 
 def chain_table(findings: Findings) -> Table:
     """From the sum of the training rows to the gain on the held-out ones."""
-    rows = []
+    rows, counted = [], " (by weight)" * bool(findings.data.weight)
     for fit in _ranked(findings):
         found = fit.heldout
         rows.append(
@@ -133,12 +134,13 @@ def chain_table(findings: Findings) -> Table:
                 )
             )
         )
-    heading = columns("Model", "NLL, sum", "Rows n", "NLL / n", "Held-out CE", "in bits",
+    heading = columns("Model", "NLL, sum", f"Rows n{counted}", "NLL / n", "Held-out CE", "in bits",
                       "Gain over baseline", "The prior's worth")  # fmt: skip
     caption = (
         "One line a model: the sum, the average over n, the average over held-out rows. Gain and "
-        "worth are paired, row by row: CE of the baseline less this one, and this one less that "
-        "of MAP, which takes the prior in; above 0 the predictors help, and the prior does."
+        "worth are paired, row by row: CE of the baseline less this one, above 0 where the model "
+        "is better, by its predictors or by its family; and this one less that of MAP, which "
+        "takes the prior in, above 0 where the prior helps."
     )
     return Table("table-chain", "The same numbers, step by step", caption, heading, tuple(rows))
 
@@ -185,7 +187,9 @@ def _contender_rows(findings: Findings, ranking: Ranking) -> list[Row]:
     for place, one in enumerate(ranking.contenders):
         fit = findings.fit(one.name)
         gap = one.above_best
-        delta, distance = (NONE, NONE) if gap is None else (quantity(gap), decimals(ratio(gap), 1))
+        delta, distance = (
+            (NONE, NONE) if gap is None else (quantity(gap), away(ratio(gap), ranking.limit))
+        )
         told = "" if gap is None else "separated" if one.separated else "not separated"
         told = ", ".join(filter(None, (told, used(one))))
         contents = cells(
