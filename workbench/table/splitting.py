@@ -36,6 +36,8 @@ def split(
         values, between their deciles); with groups it must be constant within each. `blocks` cuts
         the rows into so many contiguous blocks, in time where it is declared, else in row order,
         and draws whole blocks instead of rows or groups.
+        A row of frequency weight w stands on one side with all that it counts for; of the cells
+        of a table, alike but for the outcome, mark a part of each in a column instead.
     last
         The latest fraction of the rows in time; rows of one time stay together.
     after
