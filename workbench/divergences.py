@@ -14,6 +14,7 @@ ENOUGH_A_PATTERN = 10  # rows, or trials, that share their predictors, on averag
 ENOUGH_A_CATEGORY = 5  # rows for each category seen, from which on counts tell more than spacings
 MOST_SIMULATED = 1000  # rows on which the null of randomised outcomes is simulated
 MOST_ATOMS = 1000  # values whose cells are known, to simulate what randomised outcomes make of them
+MOST_CELLS = 1_000_000  # patterns by values, of which a null is simulated in seconds
 TAIL = 1e-6  # probability beyond them, where an atom is too small to matter
 SEVERAL = "rows with several outcomes have no single distribution, and so no PIT, mean or shares"
 
@@ -78,8 +79,8 @@ def given_predictors(
     """KL given the predictors of discrete outcomes, (m,), of rows that share all of theirs, (m,).
 
     The outcomes of each pattern of predictors against the model's chances of all its values, of
-    numbers of successes trial by trial. None where there is no such outcome, or less than ten rows
-    (trials) a pattern on average.
+    numbers of successes trial by trial. None where there is no such outcome, less than ten rows
+    (trials) a pattern on average, or too many patterns and values to be simulated.
     """
     if not predictors or not density.is_discrete(distribution) or (weights % 1).any():
         return None
@@ -91,7 +92,8 @@ def given_predictors(
     y, times, places = observed[rows], weights[rows], rows[first]
     if trials is None:
         values = _atoms(distribution, observed, None)
-        if times.sum() < ENOUGH_A_PATTERN * len(places) or len(values) > MOST_ATOMS:
+        few = times.sum() < ENOUGH_A_PATTERN * len(places) or len(values) > MOST_ATOMS
+        if few or len(places) * len(values) > MOST_CELLS:
             return None
         values = values[: int(np.searchsorted(values, y.max())) + 1]  # beyond them is the rest
         counts = np.zeros((len(places), len(values)))

@@ -200,7 +200,8 @@ class Evaluation:
         """What else may be said of KL from these rows; each number stands for itself.
 
         Of several numbers a row lower bounds that exist in any number of dimensions. Of discrete
-        outcomes that repeat with the same predictors, KL given these, which is no lower bound.
+        outcomes that repeat with the same predictors, KL given these, or, where values that are
+        hardly expected had to be put together, a lower bound of it.
         """
         if not self.heldout:
             return ()

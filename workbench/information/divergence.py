@@ -119,12 +119,14 @@ def error_of_frequencies(
     `variance` and `third` are of the log ratios, summed over rows. To second order the sum over
     rows has the variance V + f/2 and the third cumulant M + 3V + f, f its degrees of freedom: that
     of half a chi-squared, non-central, and M besides. Frequencies that are noisy themselves make V
-    too large by f, which is taken off for the skewness; for the error too if the rest is `exact`,
-    without the bias of an entropy that the larger error has to cover.
+    too large by f, which is taken off for the skewness. For the error it is a standard deviation
+    of that noise less, √2f, and nothing unless the rest is `exact`, without the bias of an entropy
+    that the larger error has to cover: V varies, and with it the estimate.
     """
     less = max(variance - freedom, 0.0)
     left = less / variance if variance else 0.0
-    whole = (less if exact else variance) + freedom / 2
+    noise = max(freedom - math.sqrt(2 * freedom), 0.0) if exact else 0.0
+    whole = max(variance - noise, 0.0) + freedom / 2
     if not whole > 0:
         return 0.0, 0.0
     cumulant = left * third + 3 * less + freedom

@@ -20,9 +20,11 @@ from workbench.information.averages import Array, Mean, tail_probability
 from workbench.information.divergence import Divergence, error_of_frequencies
 
 REPLICATES = 1000  # simulated outcomes of the model that make the null's law
+FEWEST_REPLICATES = 100
+MOST_SIMULATED = 20_000_000  # numbers, for which there are fewer of them
 NULL_SEED = 20130606
 FEWEST_GROUPS = 5  # below which their spread tells no standard error
-ENOUGH_TRIALS = 20  # in a group on average, to tell its own error
+ENOUGH_TRIALS = 20  # in a group, to tell its own error
 TAIL = 1e-12  # probability that the exact expectations leave out at the upper end
 CELLS = 2_000_000  # numbers held at once
 RARE = 0.5  # times that a category is expected in a pattern, below which it is put to others
@@ -107,7 +109,7 @@ def replicated_divergence(counts: npt.ArrayLike, probabilities: npt.ArrayLike) -
     `counts` and the model's `probabilities` are (G, K): a line for each pattern of predictors, the
     same categories in all. What the probabilities leave to 1 is one more. As of binary outcomes it
     is half the deviance from each pattern's own frequencies, less its exact expectation under the
-    model, with floor and p-value of 1,000 simulated outcomes.
+    model, with floor and p-value of 1,000 simulated outcomes (of very many patterns down to 100).
 
     Categories that the model expects less than half a time in a pattern are put together there
     (into the rarest other one, if they come to less in all), as their expected deviance would be
@@ -184,7 +186,9 @@ def _divergence(
     value = float(excess.sum() / total)
     rng = np.random.default_rng([NULL_SEED, count])
     at_once = max(1, CELLS // (count * width))
-    pieces = [min(at_once, REPLICATES - done) for done in range(0, REPLICATES, at_once)]
+    few = MOST_SIMULATED // (count * width)
+    replicates = min(max(few, FEWEST_REPLICATES), REPLICATES)
+    pieces = [min(at_once, replicates - done) for done in range(0, replicates, at_once)]
     sums = np.concatenate([simulated(rng, (piece, count)).sum(axis=1) for piece in pieces])
     null = (sums - expected.sum()) / total
     large = sizes >= ENOUGH_TRIALS

@@ -43,8 +43,10 @@ def nearest_neighbour_divergence(
     log p = ψ(3) - ψ(n) - log V_d - d log ρ (Kozachenko and Leonenko), less what a perfect model
     gives on average, which is known by quadrature (.014 at n = 1,000 in two dimensions, .039 in
     three). For smooth densities the rest of the bias is below .01 from n = 1,000 on; it grows with
-    heavy tails. The standard error is sd/√n of the rows' terms, and what their dependence on common
-    neighbours adds to it under a perfect model; floor and p-value are of simulated perfect samples.
+    heavy tails: of a t with 5 degrees of freedom in three dimensions, KL .187, it is .027 with 500
+    rows and .016 with 1,000, and 95 % intervals hold KL in 92 and 93.5 % of samples. The standard
+    error is sd/√n of the rows' terms, and what their dependence on common neighbours adds to it
+    under a perfect model; floor and p-value are of simulated perfect samples.
 
     NaN, with the reason, for d > 3 or fewer than 500 rows or groups. Rows in groups get no p-value.
     Raises DataError for one dimension, rows that repeat, or NaN. Pass another `label` for a model
@@ -76,7 +78,7 @@ def marginal_divergence(z: npt.ArrayLike, *, groups: npt.ArrayLike | None = None
     KL(p ‖ N(0, I)) is the sum of KL(p_j ‖ N(0, 1)) and of what the coordinates tell of each other,
     which is left out. Each by spacings, as `calibration_divergence` has it; NaN below 50 rows or
     groups. Their small biases add up: of a t with 5 degrees of freedom in five dimensions -.013 of
-    .234 with 300 rows, and 95 % intervals held it in 92.1 % of 1,000 simulated samples.
+    .234 with 300 rows.
     """
     scores = _checked(z)
     n, d = scores.shape

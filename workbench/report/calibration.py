@@ -41,7 +41,8 @@ def seen_by(findings: Findings, names: list[str]) -> str:
     if heldout_rows(findings, names[0])["observed"].ndim > 1:
         return (
             "how far the rows, whitened by the model, are from independent standard normal "
-            "numbers, by the distances of nearest neighbours"
+            "numbers, by the distances of nearest neighbours (in heavy tails some hundredths too "
+            "far, with an error that is too small)"
         )
     if is_binary(findings, names):
         return (
