@@ -66,8 +66,8 @@ def further_tables(findings: Findings, ranking: Ranking) -> list[Table]:
         caption += (
             " KL given the predictors compares the outcomes of rows that share all predictors of "
             "a model with what it expects of them, and takes them for independent; a predictor "
-            "that the model does not have is not seen. It is told within few patterns of many "
-            "rows best; where outcomes are rarer under the model than in truth it comes out high."
+            "that the model does not have is not seen. Few patterns of many rows tell it best; "
+            "where outcomes are rarer under the model than in truth, it comes out too high."
         )
     rows = [
         Row(cells(name, one.label, Cell(quantity(one.estimate), one.reason), one.estimate.unit,
@@ -84,8 +84,7 @@ def further_tables(findings: Findings, ranking: Ranking) -> list[Table]:
 def left_tables(findings: Findings, ranking: Ranking) -> list[Table]:
     """One table of the ranked models for which it is known; none if there is no such."""
     fits = [findings.fit(one.name) for one in ranking.contenders]
-    asked = [left for fit in fits if (left := fit.heldout.information_left)]
-    known = [left for left in asked if left.names]
+    known = [left for fit in fits if (left := fit.heldout.information_left) and left.names]
     if not known:
         return []
     unit = "groups" if findings.data.group else "blocks of neighbours"

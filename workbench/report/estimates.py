@@ -54,8 +54,8 @@ def parameter_table(findings: Findings) -> Table:
     )
     if findings.data.time and not findings.data.group:
         caption += (
-            " These errors take rows for independent, also where neighbours in time are not: it is "
-            "those of losses that know blocks."
+            " These errors take rows for independent, also where neighbours in time are not; only "
+            "those of losses respect blocks of neighbours."
         )
     heading = columns("Parameter", *(fit.name for fit in findings.fits))
     return Table("table-parameters", "Parameters side by side", caption, heading, tuple(rows))
