@@ -222,7 +222,7 @@ class Evaluation:
         The model's expected outcome stands among them, and the time where it is declared.
         """
         if not self.heldout:
-            return information.nothing_left("asked of held-out rows alone")
+            return information.nothing_left("asked of rows that are held out")
         if not self.ordered:
             return information.nothing_left("asked of one outcome a row alone")
         if not self.conditional and self.times is None:

@@ -141,7 +141,8 @@ def _estimate(counts: Array, probabilities: Array) -> float:
 
 def _null(probabilities: Array, rows: int) -> Array:
     """Estimates from samples of the model; what is not listed is one category of them."""
-    whole = np.append(probabilities, max(0.0, 1 - probabilities.sum()))
+    # In order, as what rounding leaves of very many rows is drawn for the last of them.
+    whole = np.sort(np.append(probabilities, max(0.0, 1 - probabilities.sum())))
     whole = whole / whole.sum()
     drawn = np.random.default_rng([NULL_SEED, rows]).multinomial(rows, whole, REPLICATES)
     return np.array([_estimate(counts.astype(float), whole) for counts in drawn])

@@ -155,9 +155,11 @@ def _of_tables(counts: Array, probabilities: Array, label: str, unit: str) -> Di
     moments = [(counts * apart**power).sum(axis=1) for power in (2, 3)]
     freedom = (probabilities > 0).sum(axis=1) - 1.0
 
+    chances = np.sort(probabilities, axis=1)  # what rounding leaves is drawn for the last of them
+
     def simulated(rng: np.random.Generator, size: tuple[int, int]) -> Array:
-        drawn = rng.multinomial(n.astype(int), probabilities, size).astype(float)
-        return _plugin(drawn, n, probabilities)
+        drawn = rng.multinomial(n.astype(int), chances, size).astype(float)
+        return _plugin(drawn, n, chances)
 
     expected = _expected_plugin(n, probabilities)
     within = np.array([*moments, freedom])
