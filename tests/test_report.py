@@ -554,6 +554,7 @@ def test_a_model_without_predictors_has_the_kl_of_the_outcome_alone(findings):
         return comparison_page(findings.model_copy(update={"fits": tuple(fits)}))
 
     assert "KL without regard to predictors" in whole("Poisson")
+    assert "Of so few rows" not in whole()
     assert "KL itself" in whole(*(one.name for one in findings.ranking.contenders))
     assert "KL itself" not in whole() + whole("Poisson")
 

@@ -1,5 +1,7 @@
 """How far the truth is from each model: bounds of KL, and what the predictors still tell."""
 
+from collections.abc import Iterable
+
 from workbench.findings import (
     Contender,
     DivergenceFound,
@@ -13,6 +15,7 @@ from workbench.report.layout import NONE, Cell, Row, Table, cells, columns
 from workbench.report.numbers import UNKNOWN, number, quantity, whole
 
 WHOLE = "KL"  # the label of a model without predictors
+FEW = 100  # rows, or groups
 SHOWN = 3  # predictors named beside the one that tells most
 
 
@@ -43,6 +46,7 @@ def truth_table(findings: Findings, ranking: Ranking) -> Table:
         + ". A calibration KL below its floor is what "
         "a perfect model would show by chance; it may be negative by noise."
         + (" The p-value is of a perfect model." if p_values else _no_p_value(findings))
+        + " Of so few rows it is too low where a model is far off." * _few(found.values())
     )
     heading = columns("Model", above, "Calibration KL", "its floor", *["its p-value"] * p_values,
                       *["at most (CE)"] * discrete)  # fmt: skip
@@ -119,6 +123,12 @@ def _in_order(left: InformationLeftFound) -> list[tuple[str, float]]:
     pairs = [(name, value) for name, value in zip(left.names, left.estimates, strict=True)
              if value is not None]  # fmt: skip
     return sorted(pairs, key=lambda pair: -pair[1])
+
+
+def _few(found: Iterable[DivergenceFound]) -> bool:
+    """Whether spacings were of so few rows that they cannot show a density of several humps."""
+    known = [one.estimate for one in found if one.estimate.value is not None]
+    return any((one.clusters or one.count) < FEW for one in known)
 
 
 def _no_p_value(findings: Findings) -> str:
