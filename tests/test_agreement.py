@@ -71,6 +71,7 @@ def test_healthy_models_pass_every_check(fits, name):
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_digits_that_a_density_loses_are_no_disagreement():
     """A beta-binomial near the binomial: log-gammas of tens of thousands make a few nats."""
     trials = RNG.integers(400, 1200, N)

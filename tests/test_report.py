@@ -30,7 +30,7 @@ from workbench.findings import (
     Quantity,
     ReweightedFound,
 )
-from workbench.report import headline, left_out, numbers, rankings, write_pages
+from workbench.report import distance, headline, left_out, numbers, rankings, write_pages
 from workbench.report.formulas import mathml
 from workbench.report.pages import comparison_page
 
@@ -538,25 +538,28 @@ def test_standard_errors_near_a_limit_have_the_digit_that_decides():
 def test_rows_drawn_whole_that_count_for_several_are_warned_of(findings):
     weighted = {"weight": "times", "training_weight": 9e3, "heldout_weight": 4e3}
     drawn = findings.data.model_copy(update=weighted | {"drawn_whole": True})
-    page = comparison_page(findings.model_copy(update={"data": drawn}))
-    assert "Rows that count for several (by times) were drawn whole" in page
+    (said,) = headline.as_recorded(findings.model_copy(update={"data": drawn}))
+    assert said.startswith("Rows that count for several (by times) were drawn whole")
     marked = findings.data.model_copy(update=weighted)
-    assert "drawn whole" not in comparison_page(findings.model_copy(update={"data": marked}))
+    assert headline.as_recorded(findings.model_copy(update={"data": marked})) == []
 
 
 def test_a_model_without_predictors_has_the_kl_of_the_outcome_alone(findings):
-    def whole(*names: str) -> str:
+    def told(*whole: str) -> set[str]:
         fits = []
         for fit in findings.fits:
             found = fit.heldout.divergence.model_copy(update={"label": "KL"})
             heldout = fit.heldout.model_copy(update={"divergence": found})
-            fits.append(fit.model_copy(update={"heldout": heldout}) if fit.name in names else fit)
-        return comparison_page(findings.model_copy(update={"fits": tuple(fits)}))
+            fits.append(fit.model_copy(update={"heldout": heldout}) if fit.name in whole else fit)
+        table = distance.truth_table(
+            findings.model_copy(update={"fits": tuple(fits)}), findings.ranking
+        )
+        assert "Of so few rows" not in table.caption
+        return {cell.note for row in table.rows for cell in row.cells if cell.note}
 
-    assert "KL without regard to predictors" in whole("Poisson")
-    assert "Of so few rows" not in whole()
-    assert "KL itself" in whole(*(one.name for one in findings.ranking.contenders))
-    assert "KL itself" not in whole() + whole("Poisson")
+    assert told() == set()
+    assert told("Poisson") == {"KL without regard to predictors"}
+    assert told(*(one.name for one in findings.ranking.contenders)) == {"KL itself"}
 
 
 def test_what_else_is_known_of_kl_has_a_table_of_its_own(findings):
@@ -565,20 +568,21 @@ def test_what_else_is_known_of_kl_has_a_table_of_its_own(findings):
                             p_value=0.02, reason="")  # fmt: skip
     bound = given.model_copy(update={"label": "KL by mean and covariance, a lower bound"})
 
-    def page(further):
+    def tables(*further):
         fits = [fit.model_copy(update={"heldout": fit.heldout.model_copy(
             update={"further": further if fit.name == "Poisson" else ()})})
             for fit in findings.fits]  # fmt: skip
-        return comparison_page(findings.model_copy(update={"fits": tuple(fits)}))
+        told = findings.model_copy(update={"fits": tuple(fits)})
+        return distance.further_tables(told, findings.ranking)
 
-    tree = html5lib.parse(page((given,)), namespaceHTMLElements=False)
-    shown = row_of(tree, "table-further", "Poisson")
-    assert shown == ["Poisson", "KL given the predictors", "0.0123 ± 0.0045", "nats per trial",
-                     "0.006", "0.02"]  # fmt: skip
-    caption = tree.find(".//table[@id='table-further']/caption")
-    assert "rows that share all predictors" in " ".join("".join(caption.itertext()).split())
-    assert "rows that share all predictors" not in page((bound,))
-    assert "table-further" not in page(())
+    (table,) = tables(given)
+    (row,) = table.rows
+    assert [cell.text for cell in row.cells] == [
+        "Poisson", "KL given the predictors", "0.0123 ± 0.0045", "nats per trial", "0.006", "0.02",
+    ]  # fmt: skip
+    assert "rows that share all predictors" in table.caption
+    assert "rows that share all predictors" not in tables(bound)[0].caption
+    assert tables() == []
 
 
 def test_what_the_predictors_still_tell_is_one_table(findings):
