@@ -224,3 +224,22 @@ def test_a_row_of_weight_zero_has_nothing_to_leave(rng):
 def test_a_share_that_is_none_is_refused(most):
     with pytest.raises(wb.DataError, match="most is a share between 0 and 1"):
         wb.leave_one_out(logistic(), most=most)
+
+
+def test_kl_without_held_out_rows_has_the_optimism_added(rng):
+    """Of a normal fitted to normal rows, whose KL has a closed form; in sample it is below 0."""
+    away, within = [], []
+    problem = wb.bind(continuous.normal, dataset(rng.normal(size=50)))
+    for _ in range(80):
+        one = wb.maximum_likelihood(problem.on(dataset(rng.normal(size=50))))
+        found = wb.leave_one_out(one)
+        mu, sigma = one.params.to_numpy()
+        truth = np.log(sigma) + (1 + mu**2) / (2 * sigma**2) - 0.5
+        away.append(found.kl.mean.value - truth)
+        within.append(found.kl.mean.value - found.optimism.value)
+    error = np.std(away) / np.sqrt(80)
+    assert abs(np.mean(away)) < 4 * error
+    assert np.mean(within) < -3 * error  # about -.0185
+    assert found.kl.label == "KL"
+    assert found.kl.p_value is None
+    assert "not known" in found.kl.reason

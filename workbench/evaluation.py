@@ -179,7 +179,8 @@ class Evaluation:
         """
         if not self.heldout:
             return no_divergence(
-                "no KL from the rows the model was fitted on; evaluate held-out rows"
+                "no KL from the rows the model was fitted on; evaluate held-out rows, or take "
+                "wb.leave_one_out(fit).kl"
             )
         if not self.ordered:
             return self._of_vectors[0]

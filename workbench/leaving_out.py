@@ -4,18 +4,20 @@ One Newton step from the estimate leaves a row, or a group, out (see leverage.py
 weighs so much that one step will not do, the fit is made again without it.
 """
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from workbench import information, resampling
+from workbench.divergences import no_divergence
 from workbench.errors import DataError, ModelError
 from workbench.estimate import Estimate
-from workbench.evaluation import LEFT_OUT, Evaluation, left_out
-from workbench.information import Mean
+from workbench.evaluation import LEFT_OUT, Evaluation, evaluate, left_out
+from workbench.information import Divergence, Mean
 from workbench.leverage import Influence, influence
 from workbench.recorded import clusters_of
 
@@ -80,6 +82,27 @@ class LeaveOneOut:
     def optimism(self) -> Mean:
         """By how much CE on training rows is too low, nats per row."""
         return self._mean(self.pointwise - self.training)
+
+    @cached_property
+    def kl(self) -> Divergence:
+        """KL(truth || model) without rows held out: that of the training rows, plus the optimism.
+
+        The PIT of rows that the fit has seen is too uniform by as much as CE is too low, and that
+        of rows left out no less (of 50 normal rows -.017 where KL is .019). With the label of
+        `Evaluation.kl`, and a standard error of both parts; floor and p-value of a right model that
+        is fitted to the same rows are not known.
+        """
+        if len(self.failed):
+            return no_divergence(self.advice)
+        seen = replace(evaluate(self.influence.fit), heldout=True).kl
+        if not math.isfinite(seen.mean.value):
+            return seen
+        optimism = self.optimism
+        mean = replace(seen.mean, value=seen.mean.value + optimism.value)
+        return Divergence(
+            mean.enlarged(math.hypot(mean.se, optimism.se)), seen.label, math.nan, None,
+            "floor and p-value of a model fitted to these rows are not known",
+        )  # fmt: skip
 
     def _mean(self, values: np.ndarray) -> Mean:
         if len(self.failed):
