@@ -297,6 +297,7 @@ def cases() -> list[Case]:
              0.0, (300,), draws=200),
         Case("b randomised", "censored | another",
              partial(_randomised, partial(_censored_rows, 1.0)), censored, (300,)),
+        # Theory measured .83 to .92 for neighbours in two dimensions; tails in three are worse.
         *(Case("c neighbours", f"{kind}, d = {d}", partial(_vectors, neighbours, kind, d),
                _vector_truth(kind, d), (500, 1000), draws=400,
                fails=(500, 1000) if (kind, d) == ("t5", 3) else ())

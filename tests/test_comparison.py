@@ -286,8 +286,13 @@ def test_rows_left_out_are_compared_pair_by_pair(two_scales):
         assert found.vuong(name, other) == pytest.approx(gap.value / gap.rows.se, rel=1e-12)
     assert found.difference("normal of log", "log-normal").value == pytest.approx(0, abs=1e-6)
     assert found.competitor is None  # it would have been chosen on these very rows
-    assert found.flags == () or "held-out" not in found.flags[0]
     assert "fitted on" in left_out["normal"].evaluation.kl.reason
+
+
+def test_few_rows_left_out_are_flagged_by_their_own_name(two_scales):
+    few = dataset(two_scales[0].frame["y"].to_numpy()[:60])
+    fit = wb.maximum_likelihood(wb.bind(continuous.normal, few))
+    assert wb.compare({"normal": wb.leave_one_out(fit)}).flags == ("only 60 rows",)
 
 
 def test_folds_compare_the_rows_that_they_hold_out(two_scales):

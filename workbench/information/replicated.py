@@ -8,7 +8,6 @@ few trials a group its half degree of freedom is wrong.
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -146,13 +145,10 @@ def _pooled(counts: Array, probabilities: Array) -> tuple[Array, Array, bool]:
 def _of_tables(counts: Array, probabilities: Array, label: str, unit: str) -> Divergence:
     """Of outcomes (G, K) in each of the groups, whose sizes are given."""
     n = counts.sum(axis=1)
-    plugin = _plugin(counts, n, probabilities)
-    ratios = np.zeros(counts.shape)
-    seen = (counts > 0) & (probabilities > 0)
-    np.log(counts / n[:, None], out=ratios, where=seen)
-    np.subtract(ratios, np.log(probabilities, where=seen, out=np.zeros(counts.shape)), out=ratios)
-    apart = ratios - (counts * ratios).sum(axis=1, keepdims=True) / n[:, None]
-    moments = [(counts * apart**power).sum(axis=1) for power in (2, 3)]
+    plugin, ratios = _plugin(counts, n, probabilities), _log_ratios(counts, n, probabilities)
+    with np.errstate(invalid="ignore"):  # of infinite ratios, which `_divergence` tells of
+        apart = ratios - (plugin / n)[:, None]
+        moments = [(counts * apart**power).sum(axis=1) for power in (2, 3)]
     freedom = (probabilities > 0).sum(axis=1) - 1.0
 
     chances = np.sort(probabilities, axis=1)  # what rounding leaves is drawn for the last of them
@@ -197,16 +193,12 @@ def _divergence(
     variance, third, freedom = within[:, large].sum(axis=1)
     se, skewness = error_of_frequencies(variance, third, freedom, total, exact=True)
     small = excess[~large] - sizes[~large] * (excess[~large].sum() / max(sizes[~large].sum(), 1))
+    told = bool(large.any()) or small.size >= FEWEST_GROUPS
+    clusters = None if large.any() or sizes.max() == 1 else count
+    found = Mean(value, se if told else math.nan, round(total), unit, clusters, skewness)
     if small.size >= FEWEST_GROUPS:
-        between = float(small.size / (small.size - 1) * (small**2).sum()) / total**2
-        found = Mean(value, se, round(total), unit, None, skewness)
-        found = found.enlarged(math.sqrt(se**2 + between))
-    elif large.any():
-        found = Mean(value, se, round(total), unit, None, skewness)
-    else:
-        found = Mean(value, math.nan, round(total), unit)
-    if not large.any() and sizes.max() > 1:
-        found = replace(found, clusters=count)
+        between = float(small.size / (small.size - 1) * (small**2).sum())
+        found = found.enlarged(math.hypot(se, math.sqrt(between) / total))
     return Divergence(
         found.enlarged(float(null.std(ddof=1))),
         label,
@@ -223,9 +215,14 @@ def _impossible(places: int, sizes: Array, label: str, unit: str) -> Divergence:
 
 def _plugin(counts: Array, sizes: Array, probabilities: Array) -> Array:
     """Σ y log(y / nq) of each table (..., G, K) in nats; infinite where y > 0 = q."""
+    return np.asarray((counts * _log_ratios(counts, sizes, probabilities)).sum(axis=-1))
+
+
+def _log_ratios(counts: Array, sizes: Array, probabilities: Array) -> Array:
+    """log(y / nq) of each category, 0 where none was observed."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = np.where(counts > 0, counts / (sizes[..., None] * probabilities), 1.0)
-    return np.asarray((counts * np.log(ratios)).sum(axis=-1))
+    return np.asarray(np.log(ratios))
 
 
 def _poisson(y: Array, mu: Array) -> Array:
